@@ -10,7 +10,7 @@ use crate::machine::{CoreSets, parse_list};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Affinity {
-    /// One core for each thread of each end, if there are as many.
+    /// One core for each thread of each end. With too few cores, threads share cores.
     #[default]
     Auto,
     /// No binding: the kernel chooses.

@@ -13,7 +13,7 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Takes the baseline: after the handshake, before payload and meters exist.
+    /// Takes the baseline. Callers take it after the handshake, before payload and meters exist.
     pub fn take() -> Self {
         let reader = MemoryReader::new().ok();
         let memory = reader.as_ref().and_then(MemoryReader::read_exact);

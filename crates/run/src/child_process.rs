@@ -16,13 +16,14 @@ use tokio::{
 
 use crate::last_line::last_line;
 
-/// The time limit for a process to exit that has closed its output.
+/// The time limit for the exit of a process after it has closed its output.
 const DEATH: Duration = Duration::from_secs(5);
 
-/// The time limit for a process to exit after its report.
+/// The time limit for the exit of a process after its standard input is closed, and for the last line of its standard
+/// error.
 const EXIT: Duration = Duration::from_millis(500);
 
-/// The longest quoted part of a line that is not an event, in characters.
+/// The longest quoted part of a malformed line, in characters.
 const QUOTED: usize = 80;
 
 /// A running child process. Dropping it kills the process.
@@ -32,11 +33,11 @@ pub(crate) struct ChildProcess {
     events: Lines<BufReader<ChildStdout>>,
     /// A task that reads the last line of standard error, and ends once no process has standard error open.
     last_line: Option<JoinHandle<String>>,
-    /// States how the process ended.
+    /// Describes the exit of the process in error messages.
     describe: Describe,
 }
 
-/// A function that states how a process ended.
+/// A function that describes the exit of a process in words.
 type Describe = Box<dyn Fn(ExitStatus) -> String + Send + Sync>;
 
 /// The end of the dialogue with a child process.
@@ -48,7 +49,7 @@ pub(crate) enum ChildError {
     /// The process has ended, or closed its output.
     #[error("died ({status}){reason}")]
     Died {
-        /// The exit code or signal of the process, or the fact that it only closed its output.
+        /// The exit code or signal of the process, or a statement that it only closed its output.
         status: String,
         /// The last line of its standard error after a colon; empty if it wrote none.
         reason: String,
@@ -56,14 +57,14 @@ pub(crate) enum ChildError {
     /// An order cannot be written as JSON.
     #[error("cannot be given an order: {0}")]
     Order(#[source] serde_json::Error),
-    /// A line of the process is not an event.
+    /// A line of output is not an event.
     #[error("wrote a line that is not an event: '{0}'")]
     Line(String),
 }
 
 impl ChildProcess {
-    /// Starts a program with pipes for its orders and events. `stderr` is where its standard error goes. `describe` states
-    /// how the process ended, if that comes too early.
+    /// Starts a program with pipes for orders and events. `stderr` is the destination of its standard error. `describe`
+    /// puts an early exit into words for [`ChildError::Died`].
     pub(crate) fn start(
         command: &mut Command,
         stderr: Stdio,
@@ -73,7 +74,7 @@ impl ChildProcess {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(stderr)
-            // Ctrl-C reaches only the session, which ends its processes itself.
+            // Ctrl-C thus reaches the session only, and the session ends its processes itself.
             .process_group(0)
             .kill_on_drop(true);
         let mut child = command.spawn().map_err(ChildError::Start)?;
@@ -87,7 +88,7 @@ impl ChildProcess {
         }
     }
 
-    /// Sends an order.
+    /// Sends an order. If the process is gone, the error describes its exit.
     pub(crate) async fn order(&mut self, order: &impl Serialize) -> Result<(), ChildError> {
         let line = serde_json::to_string(order).map_err(ChildError::Order)? + "\n";
         match self.orders.write_all(line.as_bytes()).await {
@@ -107,7 +108,7 @@ impl ChildProcess {
         }
     }
 
-    /// Returns the error that states how the process ended.
+    /// Waits for the exit of a process that has closed a pipe, and returns the error that describes it.
     async fn death(&mut self) -> ChildError {
         let status = match timeout(DEATH, self.child.wait()).await {
             Ok(Ok(status)) => (self.describe)(status),
@@ -121,11 +122,12 @@ impl ChildProcess {
         ChildError::Died { status, reason }
     }
 
-    /// Waits until the process is gone, so that it disturbs no later run. Kills the process if it stays.
+    /// Closes standard input and waits for the exit, so that the process disturbs no later run. Kills a process that
+    /// stays.
     pub(crate) async fn stop(mut self) {
         drop(self.orders);
         if timeout(EXIT, self.child.wait()).await.is_err() {
-            // Do not wait for a process that cannot be killed.
+            // An error means that the process cannot be killed.
             let _ = self.child.kill().await;
         }
     }

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use record::{Build, CaseKey, Host, Record, Schedule};
 
-/// The recorded rounds of an entry, with the goodput of each in bytes per second. A failed run has none.
+/// The recorded rounds of a case with their goodputs in bytes per second. A failed run has no goodput.
 pub(crate) type RecordedRounds = BTreeMap<u32, Option<f64>>;
 
-/// An interrupted session, as its records state it: the facts that further records share, and the runs that need not be made
-/// again. A failed run is a result, and counts as made.
+/// An interrupted session, read from its records: the facts that further records share, and the runs already made. A
+/// failed run is a result and counts as made.
 #[derive(Clone, Debug)]
 pub struct Earlier {
     pub(crate) run_id: String,
@@ -24,10 +24,10 @@ pub struct Earlier {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResumeError {
-    /// There is no record.
+    /// There are no records.
     #[error("there is no record that says how the session began")]
     Empty,
-    /// The records are of several sessions.
+    /// The records belong to several sessions.
     #[error("there are records of several sessions; use the folder of one")]
     Mixed,
     /// The records do not state the order of the runs.
@@ -36,7 +36,7 @@ pub enum ResumeError {
     /// The session began on another machine.
     #[error("the session began on {there}, and this is {here}; begin a new session")]
     Machine {
-        /// The machine of the records.
+        /// The machine that the records name.
         there: String,
         /// This machine.
         here: String,
@@ -46,33 +46,33 @@ pub enum ResumeError {
         "longhaul {there} began the session, and this is {here}; use that program, or begin a new session"
     )]
     Build {
-        /// The build of the records.
+        /// The build that the records name.
         there: String,
         /// This build.
         here: String,
     },
-    /// A run is recorded that the session would not make.
+    /// A recorded run is not part of the session's command line.
     #[error(
         "{case} is recorded, and is no case of the session's command line today (a changed --config or --peer?)"
     )]
     Unknown {
-        /// The case, and the program beside it.
+        /// The case, and the program of someone else at one end, if any.
         case: String,
     },
-    /// The session planned another number of runs.
+    /// The session planned another number of runs than its command line yields now.
     #[error(
         "the session planned {there} runs, and its command line means {here} today (a changed --config?)"
     )]
     Planned {
         /// The number in the records.
         there: u64,
-        /// The number of the command line.
+        /// The number that the command line yields.
         here: u64,
     },
 }
 
 impl Earlier {
-    /// Returns the session of these records, which are all that it has made.
+    /// Returns the session that made these records. They must be all records of that session.
     ///
     /// # Errors
     /// Fails if the records are not of one session, or do not state the order of its runs.
@@ -97,27 +97,27 @@ impl Earlier {
         })
     }
 
-    /// Returns the order of the runs.
+    /// Returns the order of the runs, with its seed and warm-up rounds.
     pub fn schedule(&self) -> Schedule {
         self.schedule
     }
 
-    /// Returns the number of rounds in which a case is recorded, of the first `rounds` rounds. `peer` is the program of someone
-    /// else at one end.
+    /// Returns the number of recorded rounds of a case among the first `rounds` rounds. `peer` names the program of
+    /// someone else at one end.
     pub fn recorded(&self, case: &CaseKey, peer: Option<&str>, rounds: u32) -> u32 {
         let of_case = self.rounds(case, peer);
         of_case.map_or(0, |recorded| u32::try_from(recorded.range(..rounds).count()).unwrap_or(rounds))
     }
 
-    /// Returns the recorded rounds of a case.
+    /// Returns the recorded rounds of a case; `None` if it has no record.
     pub(crate) fn rounds(&self, case: &CaseKey, peer: Option<&str>) -> Option<&RecordedRounds> {
         self.runs.get(&(case.clone(), peer.map(str::to_owned)))
     }
 
-    /// Checks that further runs on this machine, by this build, belong with the recorded ones.
+    /// Checks that further runs on this machine with this build are comparable to the recorded ones.
     ///
     /// # Errors
-    /// Fails if machine or build are others: their figures would differ for reasons that no table shows.
+    /// Fails if the machine or the build is another: figures would differ for reasons that no table shows.
     pub fn check_place(&self, host: &Host, build: &Build) -> Result<(), ResumeError> {
         let is_same = |a: &Host, b: &Host| (&a.name, &a.cpu, a.cores) == (&b.name, &b.cpu, b.cores);
         if !is_same(&self.host, host) {
@@ -129,10 +129,10 @@ impl Earlier {
         Ok(())
     }
 
-    /// Checks that the session consists of these cases, each with the program of someone else at one end.
+    /// Checks that the recorded runs belong to `cases`, each with the program of someone else at one end, if any.
     ///
     /// # Errors
-    /// Fails if another case is recorded, or another number of runs was planned.
+    /// Fails if another case is recorded, or if another number of runs was planned.
     pub fn check_cases(
         &self,
         cases: &[(CaseKey, Option<String>)],

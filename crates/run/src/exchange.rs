@@ -1,4 +1,4 @@
-//! The bodies that one end sends and receives, as client or as server.
+//! The bodies that one end of a run sends and receives, as client or as server.
 
 use std::{
     collections::BTreeSet,
@@ -24,19 +24,19 @@ use sender::{MeteredBody, SendProgress};
 use tokio::task::spawn_blocking;
 use transport::Body;
 
-/// The source of the bodies that an end sends, which keeps the outcome of each body.
+/// The bodies that an end sends, and the outcome of each.
 #[derive(Debug)]
 pub struct Outgoing {
     case: Case,
-    /// The payload of the bodies. `None` at the receiver: only the sender holds the block, which is as large as a
-    /// chunk.
+    /// The payload of the bodies; `None` at the receiver. Only the sender holds the block, which is at least as large
+    /// as a chunk.
     payload: Option<Payload>,
     meter: Meter,
     sent: Mutex<Vec<SendProgress>>,
 }
 
 impl Outgoing {
-    /// Prepares the bodies of one end of a case, which pass `meter`.
+    /// Prepares the bodies of one end of a case. All of them pass `meter`.
     pub fn prepare(case: &Case, end: End, meter: &Meter) -> Self {
         let payload = (end == End::Sender).then(|| Payload::prepare(&case.payload, case.seed, case.chunk));
         if is_traced(case) {
@@ -45,7 +45,7 @@ impl Outgoing {
         Self { case: case.clone(), payload, meter: meter.clone(), sent: Mutex::default() }
     }
 
-    /// Returns the body of a number. Must be called within a tokio runtime.
+    /// Returns the body with this number. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// Fails if the payload cannot be opened, or if this end is the receiver.
@@ -63,51 +63,54 @@ impl Outgoing {
         Ok(body.map_err(Into::into).boxed_unsync())
     }
 
-    /// Returns the distinct digests of the bodies that were sent completely.
+    /// Returns the distinct digests of the bodies that were sent completely. Only bodies that are not generated have
+    /// one.
     pub fn digests(&self) -> BTreeSet<String> {
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         sent.iter().filter_map(SendProgress::digest).map(|digest| digest.to_string()).collect()
     }
 
-    /// Returns the failure that kept a body from being read to its end. It is the cause of later failures that the
-    /// protocol reports.
+    /// Returns the failure of a payload that could not be read to its end. Failures that the protocol reports
+    /// afterwards follow from it.
     pub fn fault(&self) -> Option<Fault> {
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         sent.iter().find_map(|sent| sent.error().map(|error| Fault::new(FaultKind::Payload, error)))
     }
 }
 
-/// The most bodies with times of their own. Of more, each would have less than a hundred.
+/// The most bodies whose offsets are stamped. All bodies share 4,096 stamps, so that each of 32 long bodies keeps 64 to
+/// 128.
 const MOST_TRACED: u64 = 32;
 
-/// Returns whether both ends stamp the times of the offsets of each body. At full speed they would state only how many bytes
-/// lie in buffers. Requests of a protocol without HTTP do not name their body.
+/// Returns whether both ends stamp the times at which each body reaches evenly spaced offsets. At full speed, such
+/// times would show only the bytes in buffers. Several bodies need a protocol with HTTP, whose requests name their
+/// body.
 pub(crate) fn is_traced(case: &Case) -> bool {
     let names_bodies = Protocol::by_name(&case.protocol).is_some_and(|protocol| protocol.http().is_some());
     let most = if names_bodies { MOST_TRACED } else { 1 };
     case.limit_rate.is_some() && case.bodies() <= most
 }
 
-/// The number of a body among those of a run. The query of its request states it, so that both ends count alike.
+/// The number of a body within its run. The query of the request states the number, so that both ends use the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BodyNumber(pub(crate) u32);
 
 impl BodyNumber {
     const PARAMETER: &str = "body=";
 
-    /// Returns the query of a request, with its question mark.
+    /// Returns the query that states the number, with its question mark.
     pub(crate) fn query(self) -> String {
         format!("?{}{}", Self::PARAMETER, self.0)
     }
 
-    /// Returns the number that a request names; 0 if it names none.
+    /// Returns the number that a request states; 0 if it states none.
     pub(crate) fn of(uri: &Uri) -> Self {
         let number = uri.query().and_then(|query| query.strip_prefix(Self::PARAMETER));
         Self(number.and_then(|number| number.parse().ok()).unwrap_or_default())
     }
 }
 
-/// Receives one body of a case, which passes `meter`. `spun` counts the time of busy-polling.
+/// Receives one body of a case, which passes `meter`, and adds the time of busy-polling to `spun`.
 ///
 /// # Errors
 /// Fails if the body broke off, has another length, or could not be saved.
@@ -128,7 +131,8 @@ pub async fn receive(case: &Case, meter: &Meter, spun: &SpinTime, body: Body) ->
     Ok(reception.run().await?)
 }
 
-/// Returns a sink that saves a body under a name that is unique in this process. The next run replaces the file.
+/// Returns a saver for a body of `size` bytes, under a name that is unique in this process. A later process counts from
+/// 1 again and replaces the file.
 async fn saver(folder: PathBuf, size: u64) -> Result<Saver, Fault> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let unusable =

@@ -1,8 +1,11 @@
-//! The entry point of a fuzz target. Only cargo-fuzz and tests compile it.
+//! The entry point of the fuzz target `messages`. Only cargo-fuzz and tests compile it.
 
 use crate::messages::{Event, Job, Order};
 
-/// Parses a line of the dialogue between a session and its workers. A parsed message must survive writing and parsing.
+/// Parses a line of the dialogue between a session and its workers.
+///
+/// # Panics
+/// Panics if a parsed message cannot be written and parsed again.
 pub fn messages(data: &[u8]) {
     if let Ok(job) = serde_json::from_slice::<Job>(data) {
         let _ = (job.end(), job.settings(), job.case.key().to_string());

@@ -1,8 +1,8 @@
-//! The trace of an end's allocations that stay allocated, over the stages of a transfer.
+//! A trace of the allocations of an end that stay allocated, over the stages of a transfer.
 
 use process::{CallSite, HeapTracer};
 
-/// The shares of all bodies, in sixteenths, at which the stages of a trace end. Buffers are filled in the first
+/// The ends of the stages of a trace, in sixteenths of the bytes of all bodies. Buffers are filled in the first
 /// quarter, and allocations of the last sixteenth may still be in use.
 const STAGES: [u64; 3] = [4, 12, 15];
 
@@ -21,7 +21,7 @@ impl GrowthTrace {
         Self { tracer, total_bytes, ended: 0 }
     }
 
-    /// Ends the stages that `bytes` of all bodies have passed.
+    /// Ends each stage whose share of the bytes has passed. `bytes` counts the bytes of all bodies so far.
     pub(crate) fn pass(&mut self, bytes: u64) {
         let sixteenths = bytes.saturating_mul(16).checked_div(self.total_bytes).unwrap_or(16);
         while STAGES.get(self.ended).is_some_and(|end| sixteenths >= *end) {

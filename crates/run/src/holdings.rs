@@ -1,9 +1,9 @@
-//! The resources that the process of an end holds besides resident memory, over its transfer.
+//! The resources other than resident memory that the process of an end holds during its transfer.
 
 use process::Holdings;
 use record::{EndRecord, Held};
 
-/// The samples of a process's holdings so far.
+/// The samples of a process's descriptors, threads, swap and page tables so far.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HoldingsLog {
     descriptors: Held,
@@ -13,7 +13,7 @@ pub(crate) struct HoldingsLog {
 }
 
 impl HoldingsLog {
-    /// Returns a log that begins with the holdings at the baseline.
+    /// Returns a log whose first sample is the baseline.
     pub(crate) fn of(baseline: Holdings) -> Self {
         Self {
             descriptors: Held::of(baseline.descriptors),

@@ -8,7 +8,7 @@ use record::Host;
 use crate::machine::{Cgroup, CoreSets, Cores, read, siblings};
 
 /// The kernel settings that a record states, by their sysctl names: those that determine the behaviour of TCP and UDP
-/// sockets on loopback.
+/// sockets.
 const SYSCTLS: [&str; 16] = [
     "net.core.rmem_max",
     "net.core.wmem_max",
@@ -28,7 +28,7 @@ const SYSCTLS: [&str; 16] = [
     "net.ipv4.tcp_timestamps",
 ];
 
-/// Describes this machine, except for the idle policy and the cores of the ends, which the session states.
+/// Describes this machine. The idle policy and the cores of the ends are left for the caller to add.
 pub fn this_host() -> Host {
     let uname = uname().ok();
     let text = |text: &std::ffi::OsStr| text.to_string_lossy().into_owned();
@@ -50,7 +50,7 @@ pub fn this_host() -> Host {
     host
 }
 
-/// Adds the properties of the cores that the first threads of the two ends are bound to.
+/// Adds the properties of the cores that the first thread of each end is bound to. Without a binding, adds nothing.
 pub fn describe_ends(host: &mut Host, cores: Option<&CoreSets>) {
     let Some(Cores { sender, receiver }) = cores.map(CoreSets::first) else { return };
     let ends = [sender, receiver];
@@ -60,12 +60,12 @@ pub fn describe_ends(host: &mut Host, cores: Option<&CoreSets>) {
     host.end_numa_nodes = ends.into_iter().filter_map(node_of).collect();
 }
 
-/// Returns the word in brackets, such as `madvise` in `always [madvise] never`.
+/// Returns the word in brackets: `madvise` in `always [madvise] never`.
 fn chosen(text: &str) -> Option<String> {
     text.split_ascii_whitespace().find_map(|word| Some(word.strip_prefix('[')?.strip_suffix(']')?.to_owned()))
 }
 
-/// Returns the number of entries of a folder that are named `prefix` followed by a number.
+/// Returns the number of entries of `folder` whose names are `prefix` and a number.
 fn numa_nodes(folder: &str, prefix: &str) -> Option<u64> {
     let entries = fs::read_dir(folder).ok()?.flatten();
     Some(entries.filter(|entry| numbered(&entry.file_name(), prefix).is_some()).count() as u64)
@@ -81,7 +81,8 @@ fn numbered(name: &std::ffi::OsStr, prefix: &str) -> Option<u64> {
     name.to_str()?.strip_prefix(prefix)?.parse().ok()
 }
 
-/// Returns the values in force, with single spaces. A setting that this kernel or network namespace lacks is left out.
+/// Returns the values of [`SYSCTLS`] in force, with single spaces. A setting that this kernel or network namespace
+/// lacks is left out.
 fn sysctls() -> BTreeMap<String, String> {
     let value = |name: &str| {
         let text = read(&format!("/proc/sys/{}", name.replace('.', "/")))?;
@@ -99,7 +100,7 @@ fn hardware() -> (Option<String>, Option<u64>) {
     (cpu, memory)
 }
 
-/// Returns nothing: without `/proc`, both are unknown.
+/// Returns no values: without `/proc`, both are unknown.
 #[cfg(not(target_os = "linux"))]
 fn hardware() -> (Option<String>, Option<u64>) {
     (None, None)

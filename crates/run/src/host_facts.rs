@@ -1,4 +1,4 @@
-//! The facts of the server's host, which records state beside those of the client's.
+//! The facts of the host of the server's ends, which records state beside those of the client's host.
 
 use record::{Build, Host, Warning};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct HostFacts {
     /// The machine.
     pub host: Host,
-    /// The build of its program.
+    /// The build of the program on that machine.
     pub build: Build,
     /// The conditions of the machine that spoil figures.
     pub warnings: Vec<Warning>,
@@ -21,7 +21,7 @@ impl HostFacts {
         self.host.name.as_deref().unwrap_or("the other host")
     }
 
-    /// Returns the warnings of the machine, which name it.
+    /// Returns the warnings of the machine, with its name in each.
     pub fn named_warnings(&self) -> impl Iterator<Item = Warning> {
         self.warnings.iter().map(|warning| {
             let Warning { name, observed, expect, .. } = warning;
@@ -34,7 +34,7 @@ impl HostFacts {
     }
 }
 
-/// Returns a warning if the server's host has another build than this one. The warning names the differing facts.
+/// Returns a warning if the programs on the two hosts are different builds. The warning names the facts that differ.
 pub fn other_build(own: &Build, peer: &HostFacts) -> Option<Warning> {
     let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".into());
     let other = &peer.build;

@@ -1,20 +1,20 @@
-//! The signals by which a user or the system ends a program.
+//! The signals that end a program: sent by its user, its terminal or the system.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals that end a program: Ctrl-C, SIGTERM, and the end of the terminal (SIGHUP).
+/// A handler of the signals that end a program: SIGINT (Ctrl-C), SIGTERM, and SIGHUP (the end of the terminal).
 #[derive(Debug)]
 pub struct Interruption {
     interrupt: Signal,
     terminate: Signal,
-    /// The signal of a terminal's end; `None` for a program that was told to outlive its terminal, as nohup(1) does.
+    /// SIGHUP; `None` for a program that was started to outlive its terminal, as by nohup(1).
     hang_up: Option<Signal>,
 }
 
 impl Interruption {
-    /// Catches the signals from now on. Must be called within a tokio runtime.
+    /// Catches the signals from now on, instead of their default action. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// Fails if the signals cannot be handled.
@@ -44,7 +44,7 @@ impl Interruption {
     }
 }
 
-/// Returns whether the parent process had a signal ignored (SigIgn in proc_pid_status(5)).
+/// Returns whether this process was started with a signal ignored (SigIgn in proc_pid_status(5)).
 fn is_ignored(signal: SignalKind) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored(&status).is_some_and(|mask| (mask >> (signal.as_raw_value() - 1)) & 1 == 1)

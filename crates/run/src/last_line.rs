@@ -5,11 +5,11 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// The bytes at the end of the output among which the line is looked for.
+/// The length of the end of the output that is searched, in bytes.
 const KEPT: usize = 16 << 10;
 
-/// Starts a task that reads an output to its end, and returns its last line that is not blank. The task ends when no
-/// process has the output open. Only the last 16 KiB are kept, however long a line is.
+/// Starts a task that reads an output to its end and yields its last line that is not blank. The task ends when no
+/// process has the output open. Memory is bounded: a line longer than 16 KiB loses its beginning.
 pub fn last_line(mut output: impl AsyncRead + Send + Unpin + 'static) -> JoinHandle<String> {
     tokio::spawn(async move {
         let (mut kept, mut block) = (Vec::new(), vec![0; KEPT]);

@@ -1,8 +1,8 @@
 //! Runs of cases with both ends measured: matrix, sessions, worker processes, budgets and machine probes.
 //!
 //! A [`Session`] runs the cases of a [`Matrix`] round by round. Its [`Executor`] runs one case: [`ProcessExecutor`]
-//! starts the embedding program twice more, as the two ends, so that peak RSS and processor time belong to one end of
-//! one run. Each end measures itself by a [`Measurement`]: baseline, meter, watch for progress, reading. Each run
+//! starts the embedding program twice more, once for each end. Peak RSS and processor time thus belong to one end of
+//! one run. Each end measures itself with a [`Measurement`]: baseline, meter, watch for progress, reading. Each run
 //! yields a [`record::Record`]. The server's end of a run may be on another host, a [`MeasuringHost`].
 //!
 //! A program that embeds this crate first checks whether it was started as a worker:
@@ -19,7 +19,7 @@
 //! }
 //! ```
 //!
-//! Cases with an emulated network need `network::relay` as well, which the embedding program offers in the same way.
+//! Cases with an emulated network also need `network::relay`, which the embedding program offers in the same way.
 
 mod affinity;
 mod baseline;
@@ -83,6 +83,6 @@ pub use two_hosts::{
     VERSION_FIELD,
 };
 
-/// The number of threads of a process that read and write files concurrently. No body occupies a thread between two
+/// The most threads of one runtime that read and write files concurrently. No body occupies a thread between two
 /// blocks, so all bodies take turns. Each thread costs a stack and an allocator cache.
 pub const DISK_THREADS: usize = 64;

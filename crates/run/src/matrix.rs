@@ -1,13 +1,13 @@
-//! The cases of a matrix, from the axes that vary.
+//! The matrix of a session: all combinations of the axes that vary, as cases.
 
 use record::{ByteSize, Case, ChunkSize, Direction, PROTOCOLS, Protocol};
 
-/// The axes of a matrix: lists for the axes that vary, and a case with the values of all others.
+/// The axes of a matrix: a list for each axis that varies, and a template for the values of all others.
 #[derive(Clone, Debug)]
 pub struct Matrix {
     /// The protocols to run.
     pub protocols: Vec<&'static Protocol>,
-    /// The ceilings to run, at a chunk size of their own.
+    /// The ceiling protocols to run, such as `tcp-ceiling`. Their chunk size is always [`ChunkSize::CEILING`].
     pub ceilings: Vec<&'static Protocol>,
     /// The directions.
     pub directions: Vec<Direction>,
@@ -15,11 +15,11 @@ pub struct Matrix {
     pub chunks: Vec<ChunkSize>,
     /// The body sizes.
     pub bodies: Vec<ByteSize>,
-    /// The case with the values of all other axes.
+    /// The template of all cases, with the values of the axes that do not vary.
     pub template: Case,
 }
 
-/// The error of axes that contradict each other.
+/// A contradiction between axes.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MatrixError {
@@ -29,27 +29,27 @@ pub enum MatrixError {
          --connections {streams}"
     )]
     Streams {
-        /// The concurrent bodies on each connection.
+        /// The number of concurrent bodies on each connection.
         streams: u32,
-        /// The requested protocols that carry one body at a time, as a list in words.
+        /// The requested protocols that carry one body at a time, separated by commas.
         single: String,
-        /// The protocols that carry several bodies, as a list in words.
+        /// The protocols that carry several bodies, separated by commas.
         several: String,
     },
-    /// Some threads would have no connection.
+    /// Some threads would carry no connection.
     #[error(
         "--threads {threads}: threads share connections out, and there are only {connections}; use --connections {threads} \
          or more"
     )]
     Threads {
-        /// The threads of each end.
+        /// The number of threads of each end.
         threads: u32,
-        /// The connections.
+        /// The number of connections.
         connections: u32,
     },
 }
 
-/// Checks that each thread has a connection.
+/// Checks that each thread can carry a connection.
 ///
 /// # Errors
 /// Fails if there are more threads than connections.
@@ -61,7 +61,7 @@ pub fn check_threads(threads: u32, connections: u32) -> Result<(), MatrixError> 
 }
 
 impl Matrix {
-    /// Returns the cases. Protocols vary fastest, so that rows that are compared run close together.
+    /// Returns the cases. Protocols vary fastest, so that cases that tables compare run close together.
     ///
     /// # Errors
     /// Fails if a protocol cannot carry several concurrent bodies on a connection, or if there are more threads than

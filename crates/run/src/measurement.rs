@@ -1,4 +1,4 @@
-//! The measurement that an end takes of itself: baseline, meter, watch for progress, and final reading.
+//! The measurement of one end of a run by itself: baseline, meter, watch for progress, and final reading.
 
 use std::{
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
@@ -16,22 +16,22 @@ use crate::{
     holdings::HoldingsLog, machine::KernelMemory, messages::Job, thread_share,
 };
 
-/// The initial interval of memory samples, short enough for a curve of a transfer of half a second. A reading of some
-/// 20 µs costs a core 0.2 %.
+/// The initial interval of memory samples, short enough for a memory curve of a transfer of half a second. A sample
+/// takes some 20 µs, 0.2 % of a core.
 const SAMPLE: Duration = Duration::from_millis(10);
 
 /// The longest interval of memory samples. At a fixed short interval, hundreds of clients on one machine would measure
-/// their own sampling.
+/// the cost of their own samples.
 const SLOWEST_SAMPLE: Duration = Duration::from_millis(100);
 
-/// The delay from which samples are late because the machine has too much to do. 500 clients that waited on two cores took
-/// most of the time of both for samples, and left little to their server.
+/// The delay of a sample that shows an overloaded machine. On two cores, 500 waiting clients spent most of both cores
+/// on samples, and left little to their server.
 const LATE: Duration = Duration::from_millis(50);
 
-/// The interval of samples after a late one, as a multiple of its delay.
+/// The interval after a late sample, as a multiple of the delay of that sample.
 const LATE_INTERVAL: u32 = 4;
 
-/// The longest interval of late samples.
+/// The longest interval after a late sample.
 const SLOWEST_LATE_SAMPLE: Duration = Duration::from_secs(1);
 
 /// The interval of heartbeats.
@@ -40,7 +40,7 @@ const HEARTBEAT: Duration = Duration::from_millis(250);
 /// The measurement of one end during its transfer.
 pub struct Measurement {
     baseline: Baseline,
-    /// The resources that were used until the end of the preparation.
+    /// The resources that the process had used at the end of the preparation.
     prepared: OnceLock<Option<Resources>>,
     /// The instruments of the first thread.
     first: ThreadShare,
@@ -48,9 +48,9 @@ pub struct Measurement {
     others: Vec<ThreadShare>,
     began: OnceLock<Stamp>,
     links: Links,
-    /// The reader of the kernel's memory for this process, if the process has its own cgroup.
+    /// The reader of the kernel's memory for this process; `None` without a cgroup of its own.
     kernel: Option<KernelMemory>,
-    /// The observer of the framing that this end sees; `None` observes nothing.
+    /// The observer of the framing that arrives at this end; `None` observes nothing.
     framing: Option<FramingObserver>,
     samples: Mutex<Samples>,
 }
@@ -65,14 +65,15 @@ struct Samples {
 }
 
 impl Measurement {
-    /// Returns a measurement of bodies in chunks of `chunk`, over the connections that `links` reports on, at an end of one
-    /// thread.
+    /// Returns the measurement of an end with one thread. Bodies come in chunks of `chunk`, over the connections that
+    /// `links` reports on.
     pub fn new(baseline: Baseline, chunk: ChunkSize, links: Links) -> Self {
         let first = ThreadShare::new(Place::default(), Meter::new(chunk.into()));
         Self::with(baseline, first, Vec::new(), links)
     }
 
-    /// Returns a measurement as [`new`](Self::new) does, of bodies that may be held to a rate, at an end of these threads.
+    /// Returns the measurement of an end with these threads. `rate` is the offered rate of each body; `None` is
+    /// unlimited. The other arguments are those of [`new`](Self::new).
     pub fn of_threads(
         baseline: Baseline,
         chunk: ChunkSize,
@@ -103,19 +104,19 @@ impl Measurement {
         }
     }
 
-    /// Samples the kernel's memory of this process, if its cgroup is given.
+    /// Samples the kernel's memory of this process as well, if the process has its own cgroup.
     #[must_use]
     pub(crate) fn charged_to(self, kernel: Option<KernelMemory>) -> Self {
         Self { kernel, ..self }
     }
 
-    /// States the counts of an observer of the connections, if there is one.
+    /// Adds the counts of `framing` to the record of the end.
     #[must_use]
     pub(crate) fn observing(self, framing: Option<FramingObserver>) -> Self {
         Self { framing, ..self }
     }
 
-    /// Begins to trace memory that stays allocated, if the job requests a trace and this program can take one.
+    /// Begins to trace memory that stays allocated, if the job requests a trace and this program can make one.
     #[must_use]
     pub(crate) fn tracing(self, job: &Job) -> Self {
         let begin = |tracer| GrowthTrace::begin(tracer, job.case.total_bytes());
@@ -123,7 +124,7 @@ impl Measurement {
         self
     }
 
-    /// Ends the trace. Returns the call sites of memory that stays allocated, or none without a trace.
+    /// Ends the trace. Returns the call sites of memory that stays allocated; empty without a trace.
     pub(crate) fn call_sites(&self) -> Vec<CallSite> {
         // The lock is released first, since resolving symbols takes time.
         let trace = self.samples().trace.take();
@@ -134,7 +135,8 @@ impl Measurement {
         self.samples.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the instruments of the thread with this number; those of the first thread for a number beyond the last.
+    /// Returns the instruments of the thread with this number, counted from 0. A number beyond the last thread returns
+    /// those of the first.
     pub fn share(&self, thread: usize) -> &ThreadShare {
         thread.checked_sub(1).and_then(|further| self.others.get(further)).unwrap_or(&self.first)
     }
@@ -144,13 +146,13 @@ impl Measurement {
         std::iter::once(&self.first).chain(&self.others)
     }
 
-    /// Returns the times at which each body reached the offsets of its stamps, by the numbers of the bodies.
+    /// Returns the stamped offsets of each body with their times, in the order of the numbers of the bodies.
     pub(crate) fn marks(&self) -> Vec<Vec<Mark>> {
         let mut all: Vec<Vec<Mark>> = Vec::new();
         for share in self.shares() {
             let marks = share.meter().marks();
             all.resize_with(all.len().max(marks.len()), Vec::new);
-            // Each body passes the meter of one thread.
+            // Each body passes the meter of one thread, so only that thread has marks of it.
             all.iter_mut().zip(marks).for_each(|(body, marks)| body.extend(marks));
         }
         all
@@ -166,7 +168,7 @@ impl Measurement {
         self.shares().map(|share| share.meter().bytes()).sum()
     }
 
-    /// Ends the preparation, unless it has already ended. The processor time of the end counts from this call on.
+    /// Ends the preparation. The processor time of the end counts from now on. Later calls have no effect.
     pub fn prepared(&self) {
         self.prepared.get_or_init(|| {
             if !self.others.is_empty() {
@@ -176,7 +178,7 @@ impl Measurement {
         });
     }
 
-    /// Begins the transfer, unless it has already begun. Returns the time at which it began.
+    /// Begins the transfer, and returns the time of the beginning. Later calls return the same time.
     pub fn begin(&self) -> Stamp {
         self.prepared();
         *self.began.get_or_init(|| {
@@ -185,12 +187,12 @@ impl Measurement {
         })
     }
 
-    /// Returns the time at which the first body byte passed, or `None` before that.
+    /// Returns the time of the first body byte, or `None` before that byte.
     pub fn first_byte(&self) -> Option<Stamp> {
         self.shares().filter_map(|share| share.meter().first_byte()).min()
     }
 
-    /// Returns the time from the beginning to the first body byte, or `None` before that byte.
+    /// Returns the time from the beginning of the transfer to the first body byte, or `None` before that byte.
     pub fn until_first_byte(&self) -> Option<Duration> {
         Some(self.first_byte()?.since(*self.began.get()?))
     }
@@ -199,7 +201,7 @@ impl Measurement {
         self.began.get().map_or(Duration::ZERO, |began| began.elapsed())
     }
 
-    /// Runs `work` until it ends or stalls, and reports heartbeats to `progress`.
+    /// Runs `work` until it ends or stalls, and passes heartbeats to `progress`.
     ///
     /// # Errors
     /// Fails with the fault of the work, or with a timeout if no byte has moved for `timeout`.
@@ -212,8 +214,8 @@ impl Measurement {
         self.watch_pulse(timeout, || Some(self.bytes()), progress, work).await
     }
 
-    /// Runs `work` until it ends or its `pulse` stops, and reports heartbeats to `progress`. The pulse is a number that
-    /// changes as bytes move, or `None` while no byte could move.
+    /// Runs `work` until it ends or its `pulse` stops, and passes heartbeats to `progress`. The pulse is a number that
+    /// changes as bytes move, or `None` while no byte can move.
     ///
     /// # Errors
     /// Fails with the error of the work, or with a timeout if the pulse has been the same number for `timeout`.
@@ -233,7 +235,8 @@ impl Measurement {
         }
     }
 
-    /// Takes samples until the pulse has stopped for `timeout`, and reports heartbeats to `progress`.
+    /// Takes samples and passes heartbeats to `progress`. Returns once the pulse has been the same number for
+    /// `timeout`.
     async fn watch(&self, timeout: Duration, pulse: impl Fn() -> Option<u64>, progress: impl Fn(Heartbeat)) {
         let (mut moved, mut seen, mut reported) = (Stamp::now(), Some(0), None::<Stamp>);
         let mut delay = Duration::ZERO;
@@ -259,7 +262,7 @@ impl Measurement {
         }
     }
 
-    /// Takes a sample of memory. Returns the sample, and the time until the next one is due.
+    /// Takes a sample of memory. Returns the sample, and the interval until the next one.
     fn sample(&self, bytes: u64) -> (Option<Memory>, Duration) {
         let memory = self.baseline.reader.as_ref().and_then(MemoryReader::read);
         let socket = (self.links)().socket_memory_bytes;
@@ -276,8 +279,8 @@ impl Measurement {
         (memory, samples.timeline.step().clamp(SAMPLE, SLOWEST_SAMPLE))
     }
 
-    /// Takes a sample of the process's holdings besides memory. It takes longer than a sample of memory, so it is taken
-    /// only with each heartbeat.
+    /// Takes a sample of the process's descriptors, threads, swap and page tables. It takes longer than a sample of
+    /// memory, so it is taken with each heartbeat only.
     fn sample_holdings(&self) {
         let now = self.baseline.reader.as_ref().and_then(MemoryReader::holdings);
         let mut samples = self.samples();
@@ -286,12 +289,12 @@ impl Measurement {
         }
     }
 
-    /// Returns the record of the end and its connection, as of now.
+    /// Returns the records of the end and of its connections, as of now.
     pub fn read(&self) -> (EndRecord, LinkRecord) {
         let prepared = self.prepared.get().copied().flatten();
         let resources = Resources::used().zip(prepared).map(|(now, then)| now.since(then));
         let link = (self.links)();
-        // The memory is read before the distributions are encoded, which takes memory, too.
+        // The memory is read first, because encoding the distributions takes memory.
         let memory = self.memory(&link, self.bytes());
         let readings = self.readings();
         let mut end = EndRecord::default();
@@ -320,7 +323,7 @@ impl Measurement {
         (end, link.record())
     }
 
-    /// Returns the measurements of all meters.
+    /// Returns the measurements of the meters of all threads together.
     fn readings(&self) -> Readings {
         let meters: Vec<Meter> = self.shares().map(|share| share.meter().clone()).collect();
         Meter::merged(&meters).unwrap_or_else(|| self.first.meter().readings())
@@ -352,7 +355,8 @@ impl Measurement {
     }
 }
 
-/// Returns the time until the next sample, which is due after `pause`, if the last one came too late by `delay`.
+/// Returns the interval until the next sample. It is `pause`, or longer if the last sample was late by [`LATE`] or
+/// more.
 fn spaced(pause: Duration, delay: Duration) -> Duration {
     if delay < LATE {
         return pause;

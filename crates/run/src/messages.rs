@@ -1,4 +1,4 @@
-//! The messages between orchestrator and worker, one line of JSON each.
+//! The messages between a session (the orchestrator) and its worker processes, one line of JSON each.
 
 use std::{
     collections::BTreeSet,
@@ -23,28 +23,28 @@ pub(crate) struct Job {
     pub(crate) case: Case,
     /// The role of this end.
     pub(crate) role: Role,
-    /// The path of every request of the run, which no other client can guess unless a program of someone else needs a
-    /// fixed one.
+    /// The path of every request of the run. No other client can guess it, except if the program at the other end needs
+    /// a fixed path.
     pub(crate) path: String,
     /// The program at the other end.
     #[serde(default)]
     pub(crate) partner: Partner,
-    /// The cores to bind the threads of the worker to, in turn; none leaves the choice to the kernel.
+    /// The cores that the threads of the worker are bound to in turn; if empty, the kernel chooses.
     pub(crate) cores: Vec<usize>,
-    /// The folder of the cgroup to move to; `None` stays in the session's cgroup.
+    /// The folder of the cgroup that the worker moves to; `None` stays in the session's cgroup.
     pub(crate) cgroup: Option<PathBuf>,
-    /// True if the call sites of memory that stays allocated are requested.
+    /// True if the worker reports the call sites of memory that stays allocated.
     pub(crate) traces: bool,
     /// The time without progress after which the transfer is aborted, in seconds.
     timeout_s: f64,
-    /// The address that the server listens on; `None` for a loopback address.
+    /// The address that the server listens on; `None` for the loopback address.
     address: Option<IpAddr>,
-    /// The namespace that the worker enters; `None` stays in the session's.
+    /// The network namespace that the worker enters; `None` stays in that of the session.
     #[serde(default)]
     pub(crate) namespace: Option<Namespace>,
-    /// True if the receiver counts the framing that it sees.
+    /// True if the receiver counts the framing that arrives: chunks, frames, records and datagrams.
     observes_framing: bool,
-    /// The file to which the client appends the secrets of its connections (SSLKEYLOGFILE); `None` writes none.
+    /// The file to which the client appends the TLS secrets of its connections (SSLKEYLOGFILE); `None` writes none.
     pub(crate) key_log: Option<PathBuf>,
     /// The level at which the worker logs to standard error (LONGHAUL_LOG); `None` logs nothing.
     pub(crate) log: Option<String>,
@@ -69,7 +69,7 @@ impl Job {
         }
     }
 
-    /// Places the worker in an emulated network, if there is one of packets.
+    /// Places the worker in an emulated network of packets; `None` leaves it in that of the session.
     pub(crate) fn at(self, site: Option<Site>) -> Self {
         match site {
             None => self,
@@ -94,7 +94,7 @@ impl Job {
         if self.observes_framing { settings.observing_framing() } else { settings }
     }
 
-    /// Returns a new observer of the framing if this end is a receiver that is asked to observe it.
+    /// Returns a new observer of the framing if this end is a receiver that observes framing.
     pub(crate) fn framing_observer(&self) -> Option<FramingObserver> {
         (self.observes_framing && self.end() == End::Receiver).then(FramingObserver::default)
     }
@@ -107,7 +107,7 @@ pub(crate) enum Partner {
     /// Another worker.
     #[default]
     Own,
-    /// A program of someone else, which makes no report and sends no receipt.
+    /// A program of someone else, which sends neither a report nor a receipt.
     Foreign,
 }
 
@@ -115,13 +115,13 @@ pub(crate) enum Partner {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
-    /// The server: it listens.
+    /// The worker listens.
     Server,
-    /// The client: it dials this server.
+    /// The worker dials the server at this address.
     Client(ServerAddress),
 }
 
-/// The address of a server, and the certificate that proves it.
+/// The address of a server, and the certificate that the client must accept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ServerAddress {
     pub(crate) addr: SocketAddr,
@@ -133,9 +133,9 @@ pub(crate) struct ServerAddress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Order {
-    /// Both ends are ready: begin the transfer.
+    /// Begin the transfer.
     Go,
-    /// The client is done: report. Sent to the server only.
+    /// Report the measurements, since the client is done. Sent to the server only.
     Finish,
 }
 
@@ -147,7 +147,7 @@ pub(crate) enum Event {
     Listening(ServerAddress),
     /// All connections are established, the baseline is taken, and payload and meters are prepared.
     Ready,
-    /// The end has made progress; sent a few times per second.
+    /// The progress of the end, sent a few times per second.
     Progress(Heartbeat),
     /// The end is done; no event follows.
     Done(Box<EndReport>),
@@ -160,30 +160,33 @@ pub(crate) struct EndReport {
     pub(crate) fault: Option<Fault>,
     pub(crate) end: Option<EndRecord>,
     pub(crate) link: Option<LinkRecord>,
-    /// The digests of the bodies sent, if the sender computes them (for files only).
+    /// The digests of the bodies sent, if the sender computes them. The digests of generated bodies are known in
+    /// advance.
     pub(crate) sent: BTreeSet<String>,
-    /// The digests of the bodies received: computed by the receiver, or confirmed to the client by the server.
+    /// The digests of the bodies received. The receiver computes them; a client that uploads has them from the
+    /// receipts.
     pub(crate) received: BTreeSet<String>,
-    /// At the client: the rates of concurrent bodies.
+    /// The rates of concurrent bodies; set by the client only.
     #[serde(default)]
     pub(crate) bodies: Option<BodyRates>,
-    /// The times at which each body reached the offsets that both ends stamp; empty if they stamp none.
+    /// The times at which each body reached the offsets that both ends stamp; empty if the ends stamp none.
     #[serde(default)]
     pub(crate) marks: Vec<Vec<Mark>>,
-    /// The call sites of memory that stays allocated; empty unless they were requested.
+    /// The call sites of memory that stays allocated; empty unless the job requested them.
     #[serde(default)]
     pub(crate) call_sites: Vec<CallSite>,
-    /// At the client: the time of the transfer. At the server: the time until the last upload was answered.
+    /// At the client, the time of the transfer. At the server, the time until the last upload had been received
+    /// completely.
     pub(crate) elapsed_s: Option<f64>,
     pub(crate) handshake_s: Option<f64>,
-    /// The start of the transfer, as the time of CLOCK_MONOTONIC, which both processes share.
+    /// The start of the transfer by CLOCK_MONOTONIC, which all processes of a host share.
     pub(crate) began: Option<Duration>,
-    /// The time of the first body byte at this end, by the same clock.
+    /// The time of the first body byte at this end, by CLOCK_MONOTONIC.
     pub(crate) first_byte: Option<Duration>,
 }
 
 impl EndReport {
-    /// Returns a report of a failure only.
+    /// Returns a report that states a failure and no measurements.
     pub(crate) fn failed(fault: Fault) -> Self {
         Self { fault: Some(fault), ..Self::default() }
     }

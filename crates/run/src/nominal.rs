@@ -1,23 +1,23 @@
-//! The time that a run takes on an ordinary machine, for estimates before any measurement.
+//! The estimated time of a run on an ordinary machine, for use before any measurement.
 
 use std::time::Duration;
 
 use record::{Case, Protocol, Rate};
 
-/// The seconds between two transfers: two processes, a handshake, the distance of the cores. Measured: 0.07 s with a
-/// certificate, 0.01 s without.
+/// The seconds from one transfer to the next: two process starts, a handshake, and measuring the distance of the cores.
+/// Measured: 0.07 s with a certificate, 0.01 s without.
 const BETWEEN: f64 = 0.07;
 
-/// The seconds of a sender per chunk, in addition to its bytes. The value lies between 0.3 µs for HTTP/2 and 4 µs for
-/// one system call per chunk.
+/// The seconds that a sender takes for each chunk, in addition to those for its bytes. The value lies between 0.3 µs of
+/// HTTP/2 and 4 µs of one system call per chunk.
 const CHUNK: f64 = 1e-6;
 
-/// The round trips of a run over an emulated network that carry no body: three pings, the handshake of TCP and of TLS, the request
-/// and the receipt.
+/// The round trips without a body in a run over an emulated network: three pings, the handshakes of TCP and TLS,
+/// request and receipt.
 const ROUND_TRIPS: f64 = 6.0;
 
-/// Returns the time from the start of a run of `case` to the start of the next run. The rates are those of a virtual
-/// machine with two cores of 2025 (`results/2026-11-26-epyc-2-cores`).
+/// Returns the estimated time from the start of a run of `case` to the start of the next run. The rates were measured
+/// on a virtual machine with two cores of a processor of 2025 (`results/2026-11-26-epyc-2-cores`).
 pub fn nominal_time(case: &Case) -> Duration {
     /// The rates in bytes per second: in cleartext, encrypted over TCP, and over QUIC.
     const RATES: [f64; 3] = [5.0e9, 2.8e9, 1.0e9];

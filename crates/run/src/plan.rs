@@ -7,21 +7,22 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use record::{Case, CaseKey, Order, Schedule};
 use uuid::Uuid;
 
-/// The rounds of a session.
+/// The rounds of a session, their order, and their limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     /// The number of the first round.
     pub(crate) first: u32,
     pub(crate) rounds: u32,
     pub(crate) schedule: Schedule,
-    /// The requested half width of each goodput's confidence interval, as a share of the goodput. `None` runs a fixed
+    /// The requested half width of each goodput's confidence interval, as a share of the median. `None` runs a fixed
     /// number of rounds.
     pub(crate) precision: Option<f64>,
     pub(crate) longest: Option<Duration>,
 }
 
 impl Plan {
-    /// The longest time of a session that runs until its goodputs are precise, unless the plan sets another.
+    /// The longest time of a session that runs until its goodputs are precise, unless [`within`](Self::within) sets
+    /// another.
     pub const LONGEST: Duration = Duration::from_secs(600);
 
     /// Returns a plan of `rounds` rounds, in the order of the matrix.
@@ -29,13 +30,13 @@ impl Plan {
         Self { first: 0, rounds, schedule: Schedule::FIXED, precision: None, longest: None }
     }
 
-    /// Continues earlier rounds: the first round has the number `first`.
+    /// Numbers the rounds from `first`, as a continuation of earlier rounds.
     #[must_use]
     pub fn from_round(self, first: u32) -> Self {
         Self { first, ..self }
     }
 
-    /// Sets the order of the cases in a round. The seed of a shuffle is random, and the records state it.
+    /// Sets the order of the cases within a round. The seed of a shuffle is random, and every record states it.
     #[must_use]
     pub fn in_order(self, order: Order) -> Self {
         let schedule = match order {
@@ -45,7 +46,7 @@ impl Plan {
         Self { schedule: schedule.after_warmup(self.schedule.warmup_rounds), ..self }
     }
 
-    /// Sets the order of an earlier invocation, with its seed and its warm-up rounds.
+    /// Sets order, seed and warm-up rounds to those of an earlier invocation.
     #[must_use]
     pub fn in_schedule(self, schedule: Schedule) -> Self {
         Self { schedule, ..self }
@@ -57,22 +58,21 @@ impl Plan {
         Self { schedule: self.schedule.after_warmup(rounds), ..self }
     }
 
-    /// Adds rounds until the confidence interval of each goodput is within `precision` of its median (0.02 for ±2 %).
-    /// The session ends after [`LONGEST`](Self::LONGEST) at the latest, unless [`within`](Self::within) sets another
-    /// time.
+    /// Runs further rounds until the confidence interval of each goodput is within `precision` of its median (0.02 for
+    /// ±2 %). The session ends after [`LONGEST`](Self::LONGEST), unless [`within`](Self::within) sets another time.
     #[must_use]
     pub fn until_precise(self, precision: f64) -> Self {
         Self { precision: Some(precision), longest: self.longest.or(Some(Self::LONGEST)), ..self }
     }
 
-    /// Sets the longest time of the session. No run starts after it, and no round that would end after it.
+    /// Sets the longest time of the session. After it, no run starts; no round starts that might end after it.
     #[must_use]
     pub fn within(self, longest: Duration) -> Self {
         Self { longest: Some(longest), ..self }
     }
 
-    /// Returns items with a case each in the order of a round. The orders of warm-up rounds differ from those of counted
-    /// rounds.
+    /// Returns the items in the order of a round. It follows from the seed and `round`. Warm-up rounds have numbers
+    /// that no counted round reaches.
     pub(crate) fn order<'c, T: AsRef<Case>>(&self, items: &'c [T], round: u32) -> Vec<&'c T> {
         let Some(seed) = self.schedule.seed else { return items.iter().collect() };
         let mut random = Xoshiro256PlusPlus::seed_from_u64(u64::from(seed) << 32 | u64::from(round));
@@ -89,8 +89,8 @@ impl From<u32> for Plan {
     }
 }
 
-/// Returns the items in groups whose cases differ only in protocol and limits. Ratios of goodputs are taken within a
-/// round, and drift of the machine spoils the ratio of distant runs.
+/// Returns the items in groups whose cases differ only in protocol and limits. Ratios of goodputs are taken within such
+/// a group, and its runs should be close together because machines drift.
 fn blocks<T: AsRef<Case>>(items: &[T]) -> Vec<Vec<&T>> {
     let mut blocks: Vec<(CaseKey, Vec<&T>)> = Vec::new();
     for item in items {
@@ -103,8 +103,8 @@ fn blocks<T: AsRef<Case>>(items: &[T]) -> Vec<Vec<&T>> {
     blocks.into_iter().map(|(_, block)| block).collect()
 }
 
-/// Permutes the items at random (Fisher and Yates). A position is chosen by multiplication, whose bias is below 2^-20
-/// for up to 4,096 items.
+/// Permutes the items at random (Fisher and Yates). Positions are chosen by multiplication, with a bias below 2^-20 for
+/// up to 4,096 items.
 fn shuffle<T>(items: &mut [T], random: &mut Xoshiro256PlusPlus) {
     for last in (1..items.len()).rev() {
         let chosen = (u64::from(random.next_u32()) * (last as u64 + 1)) >> 32;
@@ -169,7 +169,7 @@ mod tests {
         }
     }
 
-    /// With 3,000 rounds, a position has each case of a block 600 times, with a standard deviation of 22.
+    /// Over 3,000 rounds, each of five cases should come first 600 times, with a standard deviation of 22.
     #[test]
     fn every_case_comes_first_in_its_block_equally_often() {
         let cases = &cases()[..5];

@@ -1,4 +1,4 @@
-//! The process of a relay, as its session sees it: an emulated network between the two ends of a run.
+//! The process of a relay, which emulates a network between the two ends of a run.
 
 use std::{
     io,
@@ -18,13 +18,13 @@ use crate::{
     messages::Role,
 };
 
-/// The time limit for an answer of a relay that does not depend on the network.
+/// The time limit for an answer of the relay, besides the delays of its network.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// The round trips of the network that the first event may take: pings, of which each has a time limit.
+/// The round trips of the network that the first event may take. The relay sends pings first, each with a time limit.
 const ROUND_TRIPS: u32 = 12;
 
-/// A running relay. Dropping it kills the process, and with it the network.
+/// A running relay. Dropping it kills the process, and removes the network with it.
 pub struct RelayProcess {
     child: ChildProcess,
     client: Option<Site>,
@@ -34,7 +34,7 @@ pub struct RelayProcess {
 /// The failure of a relay.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
-    /// The relay itself says why it cannot do its job.
+    /// The relay has reported that it cannot do its job.
     #[error("{0}")]
     Refused(#[from] RelayFault),
     /// The process cannot be started, has died or stays silent.
@@ -43,7 +43,7 @@ pub enum RelayError {
 }
 
 impl RelayError {
-    /// Returns whether no run over the network can succeed on this machine, with these rights.
+    /// Returns whether every run over the network would fail on this machine with the rights of this user.
     pub fn is_unsupported(&self) -> bool {
         matches!(self, Self::Refused(fault) if fault.is_unsupported)
     }
@@ -83,7 +83,7 @@ impl RelayProcess {
         Ok(relay)
     }
 
-    /// Returns the place in which an end must run; `None` if it may run anywhere.
+    /// Returns the namespace and address of an end; `None` if the end may run anywhere.
     pub(crate) fn site(&self, role: &Role) -> Option<&Site> {
         match role {
             Role::Server => self.server.as_ref(),
@@ -91,7 +91,7 @@ impl RelayProcess {
         }
     }
 
-    /// Returns the address by which a client reaches a server that listens.
+    /// Returns the address at which a client reaches the server that listens on `server`.
     ///
     /// # Errors
     /// Fails if the relay is gone or cannot listen.
@@ -106,7 +106,7 @@ impl RelayProcess {
         }
     }
 
-    /// Waits for the failure of a relay that should go on. Cancel-safe.
+    /// Waits for a relay that should keep running to fail. Cancel-safe.
     pub async fn failure(&mut self) -> RelayError {
         match self.event(Duration::MAX).await {
             Ok(event) => unexpected(event),
@@ -114,7 +114,7 @@ impl RelayProcess {
         }
     }
 
-    /// Ends the relay. Returns its measurements.
+    /// Ends the relay, and returns its measurements of the network.
     ///
     /// # Errors
     /// Fails if the relay is gone or cannot report.
@@ -144,7 +144,8 @@ fn failed(what: &str, error: &io::Error) -> RelayError {
     RelayError::Process(format!("{what}: {error}"))
 }
 
-/// Returns the error of a relay that has sent an event which none of its orders asked for.
+/// Returns the error of a relay that has sent an event out of turn. If the event is a failure, the error states that
+/// failure.
 fn unexpected(event: RelayEvent) -> RelayError {
     match event {
         RelayEvent::Failed(fault) => fault.into(),

@@ -1,4 +1,4 @@
-//! The evaluation of a server's response: a success, or a fault that quotes the response.
+//! The evaluation of a server's response to a transfer: a success, or a fault that quotes the response.
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -10,7 +10,8 @@ use transport::Body;
 /// The largest response that is read as a receipt or a reason, in bytes.
 const MAX_RECEIPT: usize = 64 << 10;
 
-/// Returns a successful response unchanged. Redirects are not followed, because the user must see where they lead.
+/// Returns a successful response unchanged. A redirect is a fault that names its target, so that the user decides
+/// whether to follow it.
 ///
 /// # Errors
 /// Fails if the status is not a success. The fault quotes the status and the first line of the body.
@@ -28,13 +29,13 @@ pub async fn accepted(response: Response<Body>) -> Result<Response<Body>, Fault>
     Err(Fault::new(FaultKind::Http, format!("the server answered {status}{location}{reason}")))
 }
 
-/// Returns the body of a short response: a receipt or a reason.
+/// Returns the whole body of a response that holds a receipt or a reason.
 ///
 /// # Errors
 /// Fails if the body broke off or is longer than 64 KiB.
 pub async fn short_body(response: Response<Body>) -> Result<Bytes, Fault> {
-    // Boxed, because rustc cannot prove otherwise that the caller's future is `Send`: the compiler forgets that the
-    // error's trait object is `'static` (rust-lang/rust#110338).
+    // Without the box, rustc cannot prove that the caller's future is `Send`: the compiler forgets that the error's
+    // trait object is `'static` (rust-lang/rust#110338).
     let collecting = Limited::new(response.into_body(), MAX_RECEIPT).collect().boxed();
     Ok(collecting.await.map_err(|error| Fault::new(FaultKind::Truncated, error))?.to_bytes())
 }

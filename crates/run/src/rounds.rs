@@ -8,15 +8,15 @@ use stats::{is_look, relative_half_width};
 
 use crate::Plan;
 
-/// The rounds of a running session.
+/// The rounds of a running session: their times, and the goodputs that decide whether more follow.
 pub(crate) struct Rounds {
     plan: Plan,
     began: Stamp,
     round_began: Stamp,
-    /// The time of the longest round so far.
+    /// The duration of the longest round so far.
     longest: Duration,
     done: u32,
-    /// The goodputs of each case with each peer.
+    /// The goodputs of each case with each peer, a program of someone else (`None` without one).
     goodputs: HashMap<(CaseKey, Option<String>), Vec<f64>>,
 }
 
@@ -25,9 +25,9 @@ pub(crate) struct Rounds {
 pub(crate) enum Next {
     /// Another round follows.
     Round(u32),
-    /// All planned rounds are done.
+    /// All planned rounds are done, and the goodputs are as precise as the plan demands.
     Done,
-    /// Another round would not end in time.
+    /// Another round might not end within the time limit of the plan.
     OutOfTime,
 }
 
@@ -38,7 +38,7 @@ impl Rounds {
         Self { plan, began: now, round_began: now, longest, done: 0, goodputs }
     }
 
-    /// Returns the next step after the rounds done so far.
+    /// Returns the next step of the session, and starts the clock of a round that follows.
     pub(crate) fn next(&mut self) -> Next {
         if self.done >= self.plan.rounds && self.is_precise() {
             return Next::Done;
@@ -51,37 +51,37 @@ impl Rounds {
         Next::Round(self.plan.first + self.done)
     }
 
-    /// Takes the time of the round from now on: warm-up runs are no part of it.
+    /// Restarts the clock of the current round, so that warm-up runs do not count as part of it.
     pub(crate) fn begin_round(&mut self) {
         self.round_began = Stamp::now();
     }
 
-    /// Returns whether no further run may start.
+    /// Returns whether the time limit of the plan has passed, so that no further run may start.
     pub(crate) fn is_over(&self) -> bool {
         self.plan.longest.is_some_and(|longest| self.began.elapsed() > longest)
     }
 
-    /// Adds the record of a counted run.
+    /// Adds the goodput of a recorded run. A failed run has none.
     pub(crate) fn keep(&mut self, record: &Record) {
         let goodput = record.goodput_bytes_per_s.filter(|_| record.is_ok());
         self.count(record.case.key(), record.peer.clone(), goodput);
     }
 
-    /// Adds the goodput of a counted run of a case with a peer, if it has one.
+    /// Adds a goodput of a case with a peer, if the plan demands a precision.
     pub(crate) fn count(&mut self, case: CaseKey, peer: Option<String>, goodput: Option<f64>) {
         if let Some(goodput) = goodput.filter(|_| self.plan.precision.is_some()) {
             self.goodputs.entry((case, peer)).or_default().push(goodput);
         }
     }
 
-    /// Adds the time of a round that has ended.
+    /// Ends the current round, and notes its duration.
     pub(crate) fn end_round(&mut self) {
         self.longest = self.longest.max(self.round_began.elapsed());
         self.done += 1;
     }
 
     /// Returns whether the confidence interval of every goodput is narrow enough. Always true for a plan without a
-    /// precision. A case whose every run failed does not count, since more rounds would not give it a goodput.
+    /// precision. A case without any goodput does not count, since more rounds would not help.
     fn is_precise(&self) -> bool {
         let Some(wanted) = self.plan.precision else { return true };
         let is_narrow =
@@ -102,7 +102,7 @@ mod tests {
         record
     }
 
-    /// Returns the number of rounds after which the goodputs, taken in turns, are precise, and the next step.
+    /// Returns the number of rounds that a plan takes with these goodputs in turn, and the last step.
     fn rounds(plan: Plan, goodputs: &[f64]) -> (u32, Next) {
         let mut rounds = Rounds::begin(plan);
         for goodput in goodputs.iter().cycle() {

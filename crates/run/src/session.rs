@@ -1,4 +1,4 @@
-//! A session: rounds over the whole matrix, with a record of each run as soon as it ends.
+//! Sessions: rounds over the whole matrix, with a record of each run as soon as it ends.
 
 use std::{borrow::Cow, error::Error, io};
 
@@ -19,11 +19,11 @@ use crate::{
 /// The reason why a session ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// All runs were made.
+    /// All planned runs have been made.
     Done,
-    /// The time of the plan is used up.
+    /// The time limit of the plan has passed, or the next round might not end in time.
     OutOfTime,
-    /// The user interrupted the session.
+    /// A signal interrupted the session (see [`Interruption`]).
     Interrupted,
 }
 
@@ -31,15 +31,15 @@ pub enum Stop {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// The signals cannot be handled.
+    /// The handler of signals cannot be installed.
     #[error("cannot handle signals: {0}")]
     Signals(#[source] io::Error),
-    /// A record could not be kept.
+    /// A record could not be written.
     #[error("{0}")]
     Record(#[source] Box<dyn Error + Send + Sync>),
 }
 
-/// A session, with the facts that all its records share.
+/// A session: the facts that all its records share.
 #[derive(Clone, Debug)]
 pub struct Session {
     run_id: String,
@@ -57,7 +57,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Returns a session of this command on a machine, by a build.
+    /// Returns a session with the command line of this process, on the machine `host` and with the program `build`.
     pub fn new(host: Host, build: Build) -> Self {
         Self {
             run_id: Uuid::now_v7().to_string(),
@@ -75,69 +75,70 @@ impl Session {
         }
     }
 
-    /// Continues an earlier invocation of the program: all later records state its identifier and its command line.
+    /// Continues an earlier invocation of the program: all records state the identifier and command line of that
+    /// invocation.
     #[must_use]
     pub fn continuing(self, earlier: &Earlier) -> Self {
         let command = earlier.command.clone().unwrap_or(self.command);
         Self { run_id: earlier.run_id.clone(), command, ..self }
     }
 
-    /// Sets the purpose of all later runs.
+    /// Sets the purpose that the records state.
     #[must_use]
     pub fn for_purpose(self, purpose: Purpose) -> Self {
         Self { purpose, ..self }
     }
 
-    /// Sets the label of all later runs.
+    /// Sets the label that the records state.
     #[must_use]
     pub fn labelled(self, label: impl Into<Option<String>>) -> Self {
         Self { label: label.into(), ..self }
     }
 
-    /// Sets the URL of the peer of all later runs.
+    /// Sets the URL of the peer that the records state.
     #[must_use]
     pub fn with_peer(self, peer: impl Into<Option<String>>) -> Self {
         Self { peer: peer.into(), ..self }
     }
 
-    /// Declares one end of all later runs to be a program of someone else, with its role and its command line. The memory
-    /// of such a program has no budget, because its buffers are unknown.
+    /// Declares one end of every run to be a program of someone else, with its role and its command line. Neither end
+    /// has a budget then: the buffers of such a program are unknown.
     #[must_use]
     pub fn about(self, subject: Subject, command: impl Into<String>) -> Self {
         Self { subject: Some(subject), peer: Some(command.into()), ..self }
     }
 
-    /// Declares one end of all later runs to be a program of someone else with this name in tables. The other end is
-    /// longhaul's own, whose memory has a budget.
+    /// Declares one end of every run to be a program of someone else, with its role and its name in tables. The other
+    /// end is longhaul's own, whose memory has a budget.
     #[must_use]
     pub fn beside(self, subject: Subject, name: impl Into<String>, program: PeerProgram) -> Self {
         Self { subject: Some(subject), peer: Some(name.into()), peer_program: Some(program), ..self }
     }
 
-    /// Sets the slope of memory that counts as growth for all later runs, in bytes per GiB of body.
+    /// Sets the slope of memory from which the records count as growth, in bytes per GiB of body.
     #[must_use]
     pub fn limiting_slopes(self, limit: impl Into<Option<ByteSize>>) -> Self {
         Self { slope_limit: limit.into(), ..self }
     }
 
-    /// Sets the number of runs that the session plans.
+    /// Sets the number of planned runs that the records state.
     #[must_use]
     pub fn planning(self, runs: u64) -> Self {
         Self { planned_runs: Some(runs), ..self }
     }
 
-    /// Adds conditions of the machine that spoil the figures of all later runs.
+    /// Adds conditions of the machine that spoil the figures of every run.
     #[must_use]
     pub fn warned_of(mut self, mut warnings: Vec<Warning>) -> Self {
         self.warnings.append(&mut warnings);
         self
     }
 
-    /// Runs every case once in each round of the plan. Since each round covers the whole matrix, a machine that drifts
+    /// Runs every case once in each round of the plan. Since each round covers the whole matrix, drift of the machine
     /// affects all cases alike.
     ///
-    /// Each record is handed to `keep` before the next run starts; warm-up rounds have no records. Ctrl-C, SIGTERM and
-    /// SIGHUP end the session. Then the running case is dropped, together with its processes.
+    /// Each record is passed to `keep` before the next run starts; warm-up runs have no records. SIGINT (Ctrl-C),
+    /// SIGTERM and SIGHUP end the session. The running case is then dropped, together with its processes.
     ///
     /// # Errors
     /// Fails if `keep` fails, or if signals cannot be handled.
@@ -154,8 +155,8 @@ impl Session {
         run_entries(&entries, plan, observer, keep).await
     }
 
-    /// Returns whether an end may take memory up to its budget only: not a program of someone else, and none that talks to
-    /// one under proof.
+    /// Returns whether an end has a budget. A program of someone else has none, nor has longhaul's end opposite a
+    /// program under proof ([`about`](Self::about)). Runs with `--profile stock` have none.
     fn has_budget(&self, case: &Case, end: End) -> bool {
         let is_own = match (self.subject, &self.peer_program) {
             (None, _) => true,
@@ -210,12 +211,12 @@ impl Session {
     }
 }
 
-/// A case with the executor that runs it, in a session whose facts its records state.
+/// A case, the executor that runs it, and the session whose facts its records state.
 #[derive(Clone)]
 pub struct Entry<'a> {
     /// The case.
     pub case: Case,
-    /// The session. All entries that run together have the identifier of one session.
+    /// The session. Entries that run together have sessions with one identifier.
     pub session: Session,
     /// The executor.
     pub executor: &'a dyn Executor,
@@ -223,12 +224,12 @@ pub struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// Returns the entry of a case whose runs are all still to be made.
+    /// Returns the entry of a case without recorded runs.
     pub fn new(case: Case, session: Session, executor: &'a dyn Executor) -> Self {
         Self { case, session, executor, recorded: RecordedRounds::new() }
     }
 
-    /// Leaves out the runs that an earlier invocation has recorded.
+    /// Skips the runs that an earlier invocation has recorded.
     #[must_use]
     pub fn after(self, earlier: &Earlier) -> Self {
         let recorded = earlier.rounds(&self.case.key(), self.session.peer.as_deref());
@@ -242,7 +243,7 @@ impl AsRef<Case> for Entry<'_> {
     }
 }
 
-/// Runs every entry once in each round of the plan, as [`Session::run`] does: cases with different executors take turns
+/// Runs every entry once in each round of the plan, as [`Session::run`] does. Cases with different executors take turns
 /// within each round.
 ///
 /// # Errors
@@ -289,7 +290,7 @@ pub async fn run_entries<E: Into<Box<dyn Error + Send + Sync>>>(
     }
 }
 
-/// The steps of a session, each of which is a single run.
+/// The runs of a session, one at a time, until a signal interrupts them.
 struct Steps {
     plan: Plan,
     interruption: Interruption,
@@ -297,8 +298,7 @@ struct Steps {
 }
 
 impl Steps {
-    /// Makes the warm-up runs before the first counted run. They are not recorded. Returns `None` if the user interrupts a
-    /// run.
+    /// Makes the warm-up runs, which are not recorded. Returns `None` if a signal interrupts one.
     async fn warm_up(&mut self, entries: &[Entry<'_>], observer: &mut dyn Observer) -> Option<()> {
         self.is_warm = true;
         for round in 0..self.plan.schedule.warmup_rounds {
@@ -311,7 +311,7 @@ impl Steps {
         Some(())
     }
 
-    /// Makes one run. Returns `None` if the user interrupts it.
+    /// Makes one run. Returns `None` if a signal interrupts it.
     async fn run(&mut self, entry: &Entry<'_>, round: u32, observer: &mut dyn Observer) -> Option<Record> {
         let started = Timestamp::now();
         let outcome = tokio::select! {
@@ -324,7 +324,7 @@ impl Steps {
     }
 }
 
-/// Returns the command line as a shell reads it, without the folder of the program and without secrets.
+/// Returns the command line of this process as a shell reads it, without the folder of the program and without secrets.
 fn command_line() -> String {
     let arguments = std::env::args_os().skip(1);
     let arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
@@ -332,13 +332,14 @@ fn command_line() -> String {
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
-/// Returns a word as a shell reads it. The characters of lists, paths and URLs are no quotation's worth.
+/// Returns a word as a shell reads it. Words of characters that are usual in lists, paths and URLs need no quotation
+/// marks.
 fn quoted(word: &str) -> Cow<'_, str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         return Cow::Borrowed(word);
     }
-    // Arguments of a process have no null bytes, the only ones that cannot be quoted.
+    // Null bytes alone cannot be quoted, and the arguments of a process have none.
     shlex::try_quote(word).unwrap_or(Cow::Borrowed(word))
 }
 

@@ -8,23 +8,23 @@ use std::{net::IpAddr, time::Duration};
 pub struct Settings {
     /// The time without progress after which a transfer is aborted.
     pub timeout: Duration,
-    /// The address that a server of this machine listens on. `None` for the loopback address of IPv4, or of IPv6 if
-    /// there is no IPv4.
+    /// The address that the server of a run listens on. `None` is the loopback address of IPv4, or of IPv6 if there is
+    /// no IPv4.
     pub address: Option<IpAddr>,
     /// True if the receiver counts the chunks, frames, records and datagrams that arrive, which takes processor time.
     pub observes_framing: bool,
-    /// True if both ends log what their connections do to standard error. The variable LONGHAUL_LOG chooses another
-    /// level.
+    /// True if both ends log the events of their connections to standard error. The variable LONGHAUL_LOG sets the
+    /// level, and enables the log by itself.
     pub logs: bool,
 }
 
 impl Settings {
-    /// Settings of a measurement between two ends on one machine.
+    /// Returns the settings of a measurement between two ends on one machine.
     pub fn new(timeout: Duration) -> Self {
         Self { timeout, address: None, observes_framing: false, logs: false }
     }
 
-    /// Sets the address that a server of this machine listens on.
+    /// Sets the address that the server of a run listens on.
     #[must_use]
     pub fn on_address(self, address: Option<IpAddr>) -> Self {
         Self { address, ..self }
@@ -36,7 +36,7 @@ impl Settings {
         Self { observes_framing: true, ..self }
     }
 
-    /// Makes both ends log what their connections do to standard error.
+    /// Makes both ends log the events of their connections to standard error.
     #[must_use]
     pub fn logging(self) -> Self {
         Self { logs: true, ..self }

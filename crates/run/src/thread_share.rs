@@ -1,4 +1,4 @@
-//! The part of a measurement that belongs to one thread.
+//! The part of a measurement that belongs to one thread of an end.
 
 use std::{
     sync::{
@@ -15,15 +15,15 @@ use record::ThreadRecord;
 
 use crate::Place;
 
-/// The instruments of one thread. All bodies of its connections pass them, so that no thread waits for another one at an
-/// instrument.
+/// The instruments of one thread of an end. All bodies on the connections of the thread pass them, so that no thread
+/// waits for another one at an instrument.
 #[derive(Debug)]
 pub struct ThreadShare {
     place: Place,
     meter: Meter,
     spun: SpinTime,
     connections: AtomicU64,
-    /// The times that the thread had used at the end of the preparation.
+    /// The processor time and run delay of the thread until the end of the preparation.
     prepared: OnceLock<Option<ThreadTimes>>,
 }
 
@@ -38,7 +38,7 @@ impl ThreadShare {
         &self.meter
     }
 
-    /// Returns the counter of the time that all receptions of the thread spend on busy-polling.
+    /// Returns the counter of the time that the receptions of the thread spend on busy-polling.
     pub fn spin_time(&self) -> &SpinTime {
         &self.spun
     }
@@ -48,7 +48,7 @@ impl ThreadShare {
         self.connections.fetch_add(1, Relaxed);
     }
 
-    /// Notes the times that the thread has used so far, if it has not done so before.
+    /// Notes the times that the thread has used so far. Later calls have no effect.
     pub(crate) fn prepare(&self) {
         self.prepared.get_or_init(|| self.place.id.and_then(ThreadId::times));
     }
@@ -68,8 +68,8 @@ impl ThreadShare {
     }
 }
 
-/// Returns the longest time for which any thread waited for its core, since the slowest thread determines the end; `None` if
-/// it is unknown for all of them.
+/// Returns the longest run delay of any thread, since the slowest thread determines the end of a transfer. `None` if
+/// the run delay of every thread is unknown.
 pub(crate) fn run_delay<'a>(shares: impl IntoIterator<Item = &'a ThreadShare>) -> Option<Duration> {
     shares.into_iter().filter_map(|share| Some(share.used()?.run_delay)).max()
 }

@@ -1,4 +1,4 @@
-//! The threads of a process over which connections are spread, each with a runtime of its own on a core of its own.
+//! The threads of an end that carry its connections, each with its own runtime, and bound to a core on request.
 
 use std::{future::Future, io, sync::mpsc, thread::JoinHandle};
 
@@ -14,25 +14,25 @@ use transport::Spread;
 
 use crate::{DISK_THREADS, machine};
 
-/// The threads of a process that carry connections: the one that starts the others, and these. Dropping the value ends the
-/// other threads with their tasks.
+/// The threads of a process that carry connections: the first is the calling thread of [`start`](Self::start), which
+/// starts the others. Dropping the value ends the other threads with their tasks.
 #[derive(Debug)]
 pub struct Threads {
     first: Place,
     others: Vec<Further>,
 }
 
-/// A thread, as measurements name it.
+/// The identity of a thread in measurements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Place {
     /// The core that the thread is bound to; `None` if it is not bound.
     pub core: Option<usize>,
-    /// The kernel's number of the thread; `None` if this system does not account times to threads.
+    /// The kernel's identifier of the thread; `None` if this system does not account times to threads.
     pub id: Option<ThreadId>,
 }
 
-/// A further thread.
+/// A thread other than the first.
 #[derive(Debug)]
 struct Further {
     place: Place,
@@ -43,8 +43,8 @@ struct Further {
 }
 
 impl Threads {
-    /// Starts threads besides the calling one, `count` in all. Each has a current-thread runtime, and is bound to one of
-    /// `cores` in turn, unless there are none. The calling thread is bound to the first core.
+    /// Starts the other threads, so that there are `count` in all. Each has a current-thread runtime. All threads, the
+    /// calling one first, are bound to `cores` in turn, unless `cores` is empty.
     ///
     /// # Errors
     /// Fails if a core does not exist or may not be used, or if the system refuses a thread or a runtime.
@@ -58,13 +58,13 @@ impl Threads {
         Ok(Self { first, others: others.collect::<io::Result<_>>()? })
     }
 
-    /// Returns the only thread of a process that has no others.
+    /// Returns the calling thread alone, without a binding to a core.
     pub fn single() -> Self {
         Self { first: Place { core: None, id: ThreadId::own() }, others: Vec::new() }
     }
 
-    /// Starts threads as [`start`](Self::start) does, on cores that this process may use. If there are too few, the kernel
-    /// chooses the cores, and a note says so. A single thread is not bound.
+    /// Starts `count` threads on different cores that this process may use. With too few cores, no thread is bound, and
+    /// the returned note says so. A single thread is never bound.
     ///
     /// # Errors
     /// Fails if the system refuses a thread or a runtime.
@@ -85,15 +85,15 @@ impl Threads {
         std::iter::once(self.first).chain(self.others.iter().map(|other| other.place))
     }
 
-    /// Returns the spread of a listener over the threads. `None` for a single thread. Must be called within the runtime of the
-    /// first thread.
+    /// Returns the spread of a listener's connections over the threads; `None` for a single thread. Must be called
+    /// within the runtime of the first thread.
     pub fn spread(&self) -> Option<Spread> {
         let others = self.others.iter().map(|other| other.runtime.clone());
         Spread::over(std::iter::once(Handle::current()).chain(others).collect())
     }
 
-    /// Runs `work` on the thread with this number, and returns its outcome. Work of the first thread runs within the task that
-    /// polls the returned future. Other work begins at once, and ends when the future is dropped.
+    /// Runs `work` on the thread with this number, and returns its outcome. Work of thread 0 runs within the task that
+    /// polls the returned future. Other work begins at once, and ends when that future is dropped.
     pub fn run<T: Send + 'static, E: From<Fault> + Send + 'static>(
         &self,
         thread: usize,
@@ -127,7 +127,7 @@ impl Further {
                     if report.send(Ok((place, runtime.handle().clone()))).is_ok() {
                         let _ = runtime.block_on(stopped);
                     }
-                    // The threads that wait for a disk or a pipe go on alone.
+                    // Blocking threads that wait for a disk or a pipe are not waited for.
                     runtime.shutdown_background();
                 }
                 Err(error) => _ = report.send(Err(error)),
