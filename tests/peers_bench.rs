@@ -29,6 +29,7 @@ fn bench(args: &[&str]) -> Option<(Output, Vec<Value>, Out)> {
     let all =
         [&["bench", "--rounds", "1", "--size", "16MiB", "--idle", "sleep", "--out", &folder], args].concat();
     let output = with_peers(&all)?.output().unwrap();
+    assert!(out.path().exists(), "no run: {}", said(&output));
     let written = out.records();
     Some((output, written, out))
 }
