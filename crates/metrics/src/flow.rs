@@ -13,7 +13,8 @@ use crate::{Meter, Stamp};
 /// The counter of one body at a [`Meter`].
 ///
 /// A sender counts each chunk when handing it over, and a receiver counts each piece when getting it. Counting takes no
-/// lock and reads no clock, except at stamps: at the first byte, and then once per stamp distance (see [`Meter::new`]).
+/// lock and reads no clock, except at stamps: at the first byte, once per stamp distance (see [`Meter::new`]), and at
+/// the points of a heap timeline.
 #[derive(Debug)]
 pub struct Flow {
     meter: Meter,
@@ -41,8 +42,8 @@ impl Flow {
         if self.passed < self.due { None } else { Some(self.stamp()) }
     }
 
-    /// Reports the bytes so far and the present time to the meter. The code is not part of `pass`, because most chunks
-    /// are only counted.
+    /// Reports the bytes so far and the present time to the meter. The function is apart from `pass`, because most
+    /// chunks are only counted.
     #[cold]
     #[inline(never)]
     fn stamp(&mut self) -> Stamp {
@@ -52,7 +53,8 @@ impl Flow {
         now
     }
 
-    /// Records the time from handing a stamped chunk to the protocol to its request for the next chunk.
+    /// Records the wait after a stamped chunk: from handing the chunk to the protocol until the protocol requests the
+    /// next one.
     pub fn waited(&mut self, wait: Duration) {
         self.waited = Some(wait);
     }
@@ -67,8 +69,8 @@ impl Flow {
         self.meter.state().late(lateness);
     }
 
-    /// Stamps the end of the body. If the flow is dropped instead, the meter keeps its bytes, but not the time of the
-    /// last bytes.
+    /// Stamps the end of the body. A flow that is dropped without this call leaves its bytes in the meter, but not the
+    /// time of the last ones.
     pub fn finish(&mut self) {
         if self.passed > self.stamped {
             self.stamp();
@@ -90,7 +92,7 @@ impl Drop for Flow {
 mod tests {
     use super::*;
 
-    /// Returns the numbers of the chunks for which the clock was read, from 1.
+    /// Returns the numbers, counted from 1, of the chunks for which the clock was read.
     fn stamped(chunk: usize, chunks: usize) -> Vec<usize> {
         let meter = Meter::new(chunk as u64);
         let mut flow = meter.flow();

@@ -1,4 +1,4 @@
-//! The memory of the instruments, as a term of a budget.
+//! The memory of the instruments of one end, as a term of a memory budget.
 
 use process::Timeline;
 use record::Term;
@@ -9,9 +9,9 @@ use crate::{
     trace::Trace,
 };
 
-/// Returns the most memory that the [`Meter`](crate::Meter)s of `threads` threads, their heap timeline and one
-/// [`Timeline`] take together. If `is_scheduled`, bodies are held to a rate: each meter then also keeps a distribution of
-/// lateness, and may keep a trace.
+/// Returns the most memory that the instruments of one end take: the [`Meter`](crate::Meter)s of `threads` threads,
+/// their heap timeline and one [`Timeline`]. If `is_scheduled`, a rate holds the bodies back: each meter then also
+/// keeps a distribution of lateness, and the meters keep one trace together.
 pub fn footprint(is_scheduled: bool, threads: u64) -> Term {
     let (mut histograms, mut bytes) =
         (2 * threads, threads * (Rates::new().footprint() + Times::new().footprint()));
@@ -36,7 +36,7 @@ mod tests {
         assert_eq!(reason, "2 HdrHistograms of 3 significant digits, timelines of 256 and 320 points");
         // HdrHistogram keeps 2,048 counts for the first 2,048 values and 1,024 for every further power of two. There
         // are 29 further powers up to 1 TB/s, and 31 up to an hour in nanoseconds. A count takes 8 bytes, a point of
-        // the timeline 32, and a point of the heap 48.
+        // the memory timeline 32, and a point of the heap timeline 48.
         let (rates, times) = (2048 + 29 * 1024, 2048 + 31 * 1024);
         assert_eq!(bytes, (rates + times) * 8 + 256 * 32 + 320 * 48);
         assert_eq!(footprint(true, 1).bytes, bytes + times * 8 + 4096 * 16);

@@ -8,20 +8,20 @@ use std::sync::{
 use process::{Heap, heap, heap_bytes};
 use record::HeapPoint;
 
-/// The initial distance between points, in bytes of body.
+/// The initial distance between evenly spaced points, in bytes of body.
 const FIRST_STEP: u64 = 1 << 20;
 
-/// The most points at multiples of the distance. With 256, the points of bodies up to 16 GiB are at most 64 MiB apart.
+/// The largest number of evenly spaced points. With 256, the points of bodies up to 16 GiB are at most 64 MiB apart.
 const MULTIPLES: usize = 256;
 
-/// The number of powers of two below 2^64. Each of them is the offset of a point, too.
+/// The number of powers of two below 2^64. Each of them is an offset of a point, too.
 const POWERS: usize = 64;
 
 /// The largest number of points in a timeline.
 pub(crate) const CAPACITY: usize = MULTIPLES + POWERS;
 
-/// The live heap of a process at body offsets that are powers of two or multiples of a distance. Whenever there are 256
-/// multiples, every second one is dropped, and the distance doubles.
+/// The live heap of a process at body offsets that are powers of two or multiples of a distance. Once there are 256
+/// multiples, the timeline drops every second one and doubles the distance.
 ///
 /// Each point states the least heap since the previous point. The least value excludes bytes that wait in a queue for a
 /// moment, but includes leaked bytes. A value at one moment would scatter by the size of the windows of an HTTP/2 or
@@ -37,8 +37,8 @@ pub(crate) struct HeapTimeline {
     due: u64,
     /// The least number of live bytes of Rust code since the last point.
     least: u64,
-    /// The most bytes of both heaps so far: the bytes of Rust code at any stamp, and the bytes of C code at the last
-    /// point.
+    /// The most bytes of the Rust heap and the C heap together so far. The Rust heap is read at every stamp, the C heap
+    /// only at points.
     most: u64,
     c_bytes: u64,
 }
@@ -62,7 +62,7 @@ impl HeapTimeline {
         self.due
     }
 
-    /// Reads the live heap, and takes a point if `body_bytes` have reached the offset that was due.
+    /// Reads the live heap of Rust code. Takes a point if the body has reached the offset that was due.
     pub(crate) fn pass(&mut self, body_bytes: u64) {
         if let Some(bytes) = heap_bytes() {
             self.observe(bytes);
@@ -102,7 +102,8 @@ impl HeapTimeline {
         due.is_power_of_two() || due.is_multiple_of(self.step)
     }
 
-    /// Drops every second point and doubles the distance. The next point takes the least heap of a dropped point.
+    /// Drops every second evenly spaced point and doubles the distance. The least heap of a dropped point passes to the
+    /// point after it.
     fn thin_out(&mut self) {
         self.step = self.step.saturating_mul(2);
         let (step, mut least) = (self.step, u64::MAX);
@@ -135,26 +136,26 @@ impl HeapTimeline {
     }
 }
 
-/// The heap timeline of an end of several threads, over the bytes of all of them.
+/// The heap timeline of an end with several threads, over the body bytes of all of them.
 #[derive(Debug)]
 pub(crate) struct SharedTimeline {
-    /// The number of body bytes of all threads, as of their last stamps.
+    /// The number of body bytes that all threads together have reported at their stamps.
     passed: AtomicU64,
-    /// The number of body bytes of all threads between two readings of the heap.
+    /// The number of body bytes, of all threads together, between two readings of the heap.
     step: u64,
     timeline: Mutex<HeapTimeline>,
 }
 
 impl SharedTimeline {
-    /// Returns a timeline that reads the heap once in `step` bytes of all threads together; `None` if the heap of this
+    /// Creates a timeline that reads the heap once in `step` bytes of all threads together; `None` if the heap of this
     /// process is not counted.
     pub(crate) fn of_this_process(step: u64) -> Option<Arc<Self>> {
         let timeline = HeapTimeline::of_this_process()?;
         Some(Arc::new(Self { passed: AtomicU64::new(0), step, timeline: Mutex::new(timeline) }))
     }
 
-    /// Notes `bytes` more bytes of the calling thread. The thread never waits: while another one reads the heap, it does
-    /// not.
+    /// Adds `bytes` body bytes of the calling thread, and reads the heap if a reading is due. The call never blocks: if
+    /// another thread is reading the heap, this call leaves out its own reading.
     pub(crate) fn pass(&self, bytes: u64) {
         let before = self.passed.fetch_add(bytes, Relaxed);
         let passed = before.saturating_add(bytes);
@@ -166,7 +167,7 @@ impl SharedTimeline {
         }
     }
 
-    /// Returns the timeline.
+    /// Locks the timeline, even if a panic has poisoned the lock.
     pub(crate) fn timeline(&self) -> MutexGuard<'_, HeapTimeline> {
         self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -176,7 +177,8 @@ impl SharedTimeline {
 mod tests {
     use super::*;
 
-    /// Returns the timeline of a body in pieces, in a process whose heap grows by one byte per MiB of body.
+    /// Returns the timeline of `body` bytes in pieces of `piece` bytes, in a process whose heap grows by one byte per
+    /// MiB of body.
     fn timeline(body: u64, piece: u64) -> HeapTimeline {
         let mut timeline = HeapTimeline::new();
         let mut passed = 0;

@@ -9,22 +9,22 @@ use hdrhistogram::{
 };
 use record::{Latency, Throughput, Weight};
 
-/// The precision of histograms: three significant digits, HdrHistogram's usual precision. Every value is kept to 0.1 %.
+/// The precision of histograms: three significant digits, the usual precision of HdrHistogram. Every value is kept to
+/// 0.1 %.
 pub(crate) const DIGITS: u8 = 3;
 
 /// The largest distinct rate in bytes per second: 1 TB/s, beyond the memory bandwidth of one core. A faster rate counts
 /// as this rate.
 const MAX_RATE: u64 = 1_000_000_000_000;
 
-/// The longest distinct time in nanoseconds: one hour, after which a transfer has stalled. A longer time counts as one
-/// hour.
+/// The longest distinct time in nanoseconds: one hour. A transfer that waits longer has stalled. A longer time counts
+/// as one hour.
 const MAX_TIME: u64 = 3_600_000_000_000;
 
 /// The fewest windows for percentiles. A distribution of fewer windows says nothing about its tails.
 const MIN_SAMPLES: u64 = 20;
 
 /// A growing distribution of rates in bytes per second. The weight of each rate is its duration in microseconds.
-///
 /// Without weights, a stall would be one window among thousands, whatever its duration.
 #[derive(Clone, Debug)]
 pub(crate) struct Rates {
@@ -42,14 +42,14 @@ impl Rates {
         footprint(&self.by_time)
     }
 
-    /// Records the rate of `bytes` in `elapsed`.
+    /// Records the rate of `bytes` bytes in `elapsed`.
     pub(crate) fn record(&mut self, bytes: u64, elapsed: Duration) {
         let weight = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX).max(1);
         self.by_time.saturating_record_n((bytes as f64 / elapsed.as_secs_f64()) as u64, weight);
         self.samples += 1;
     }
 
-    /// Adds the rates of another distribution. Nothing is lost, because all distributions have the same bounds.
+    /// Adds the rates of another distribution. No precision is lost, because all distributions have the same bounds.
     pub(crate) fn add(&mut self, other: &Self) {
         add(&mut self.by_time, &other.by_time);
         self.samples += other.samples;
@@ -99,7 +99,7 @@ impl Times {
         self.0.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// Adds the times of another distribution. Nothing is lost, because all distributions have the same bounds.
+    /// Adds the times of another distribution. No precision is lost, because all distributions have the same bounds.
     pub(crate) fn add(&mut self, other: &Self) {
         add(&mut self.0, &other.0);
     }
@@ -134,7 +134,7 @@ fn footprint(histogram: &Histogram<u64>) -> u64 {
     (histogram.distinct_values() * size_of::<u64>()) as u64
 }
 
-/// Returns the whole distribution: HdrHistogram's V2 encoding, deflated, in base64.
+/// Returns the whole distribution in base64: the V2 encoding of HdrHistogram, deflated.
 fn encoded(histogram: &Histogram<u64>) -> Option<String> {
     let mut bytes = Vec::new();
     V2DeflateSerializer::new().serialize(histogram, &mut bytes).ok()?;

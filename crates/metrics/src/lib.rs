@@ -1,14 +1,15 @@
 //! Instruments for the bytes of a transfer. Their memory is constant, however long the transfer takes.
 //!
 //! - [`Meter`] counts the body bytes of one end and times them: throughput by windows of body, weighted by time, and
-//!   the waits of a sender. Each body passes as a [`Flow`]. At some body offsets the meter reads the live heap, if the
-//!   program counts its memory.
+//!   the waits of a sender. Each body passes as a [`Flow`]. At readings of its clock, the meter also reads the live
+//!   heap, if the program counts its memory.
 //! - [`Timeline`] keeps the memory samples of a transfer in at most 256 points.
 //! - [`Pace`] holds a flow to a rate.
-//! - [`Stamp`] is a point of monotonic time. Only the source file of `Stamp` reads the clock in longhaul.
+//! - [`Stamp`] is a point of monotonic time. No other type of longhaul calls [`std::time::Instant::now`]; a lint
+//!   forbids it.
 //!
 //! Histograms replace lists of samples, and a full timeline drops every second point. [`footprint()`] states the memory
-//! of one meter and one timeline. [`delivery()`] compares the times at which the sender and the receiver had the same
+//! of the instruments of one end. [`delivery()`] compares the times at which the sender and the receiver had the same
 //! byte.
 //!
 //! ```

@@ -21,24 +21,25 @@ use crate::{
 /// The smallest window of one throughput sample, in bytes. A shorter window would time single system calls.
 const MIN_WINDOW: u64 = 1 << 20;
 
-/// The fewest bytes of a body between two readings of the clock. Two readings, a lock and the histograms take about 150
-/// ns on a slow machine, while 64 KiB at 9 GiB/s take 7 µs.
+/// The fewest bytes of a body between two stamps. A stamp and the wait after it take about 150 ns on a slow machine,
+/// for two readings of the clock, a lock and the histograms. 64 KiB at 9 GiB/s take 7 µs.
 const MIN_STEP: u64 = 64 << 10;
 
-/// The most readings of the clock in a second of a body that is held to a rate, which may read it more often than
-/// [`MIN_STEP`] allows: at a low rate, every chunk has its time.
+/// The most readings of the clock per second of a body that is held to a rate. At a low rate, fewer bytes than
+/// [`MIN_STEP`] lie between two readings, so that every chunk has its time.
 const MOST_STAMPS_PER_S: u64 = 1000;
 
 /// A counter and timer of the body bytes of one end.
 ///
-/// Each body passes as a [`Flow`] of its own. Clones share one state, so that all bodies of an end are counted together.
+/// Each body passes as a [`Flow`] of its own. Clones share one state: the meter counts the bodies of all its clones
+/// together.
 ///
-/// A [counting](Self::counting) meter has no distributions. A counting meter takes some hundred bytes. Any other meter
-/// takes 248 KiB for rates, and as much again for the waits of a sender.
+/// A [counting](Self::counting) meter has no distributions, and takes some hundred bytes. Any other meter takes 248 KiB
+/// for the distribution of rates, and 264 KiB more for each distribution of times: a sender's waits, and lateness.
 #[derive(Clone, Debug)]
 pub struct Meter {
     state: Arc<Mutex<State>>,
-    /// The number of the body whose flows this clone makes.
+    /// The number of the body that flows of this clone count.
     body: u32,
 }
 
@@ -49,7 +50,7 @@ pub(crate) struct State {
     ended: u64,
     /// The counters of the flows under way, in bytes.
     flows: Vec<Arc<AtomicU64>>,
-    /// The number of chunks per stamp; `None` if the meter only counts.
+    /// The number of chunks per stamp, a reading of the clock; `None` if the meter only counts.
     every: Option<u64>,
     /// The number of body bytes between two stamps.
     step: u64,
@@ -61,13 +62,13 @@ pub(crate) struct State {
     window_began: Stamp,
     /// The number of bytes that had passed when the current window began.
     window_from: u64,
-    /// The number of bytes of all flows at their last stamps.
+    /// The number of bytes that all flows had passed at their last stamps.
     stamped: u64,
     /// The distribution of throughput; `None` if the meter only counts.
     rates: Option<Rates>,
     /// The distribution of a sender's waits; `None` until the first wait. A receiver has no waits.
     waits: Option<Times>,
-    /// The distribution of lateness; `None` until the first value. Only a body that is held to a rate has a lateness.
+    /// The distribution of lateness; `None` until the first value. Only a body that is held to a rate can be late.
     lateness: Option<Times>,
     /// The time that bodies waited for the application, summed over all bodies.
     application: Duration,
@@ -76,26 +77,27 @@ pub(crate) struct State {
     heap: HeapLog,
 }
 
-/// The timeline of the heap that a meter writes.
+/// The timeline of the heap to which a meter adds points.
 #[derive(Debug)]
 enum HeapLog {
-    /// None: the meter only counts, or the heap of this process is not counted.
+    /// No timeline: the meter only counts, or the heap of this process is not counted.
     Absent,
-    /// That of this meter alone.
+    /// A timeline of this meter alone.
     Own(HeapTimeline),
-    /// That of all meters of an end.
+    /// One timeline of all meters of an end.
     Shared(Arc<SharedTimeline>),
 }
 
 impl Meter {
     /// Creates a meter whose first window begins now. A window covers `chunk_bytes`, and at least 1 MiB. The meter
-    /// stamps one chunk in several if chunks are small, so that at least 64 KiB of a body lie between two stamps.
+    /// stamps a chunk by reading the clock. If chunks are small, it stamps one in several, so that at least 64 KiB of a
+    /// body lie between two stamps.
     pub fn new(chunk_bytes: u64) -> Self {
         Self::paced(chunk_bytes, None)
     }
 
-    /// Creates a meter as [`new`](Self::new) does, of bodies that are held to a rate, in bytes per second. At a low rate,
-    /// fewer bytes lie between two stamps, so that each body has up to 1,000 in a second.
+    /// Creates a meter as [`new`](Self::new) does, for bodies that are held to `rate` in bytes per second. At a low
+    /// rate, fewer bytes lie between two stamps, so that each body has up to 1,000 stamps per second.
     pub fn paced(chunk_bytes: u64, rate: Option<u64>) -> Self {
         let chunk = chunk_bytes.max(1);
         let least = rate.map_or(MIN_STEP, |rate| (rate / MOST_STAMPS_PER_S).clamp(1, MIN_STEP));
@@ -106,9 +108,9 @@ impl Meter {
         Self::with(chunk.max(MIN_WINDOW), Some(every), every.saturating_mul(chunk), heap)
     }
 
-    /// Creates the meters of an end with `threads` threads, one for each thread: no thread waits for another one at its
-    /// meter. Their readings [merge](Self::merged) into those of the end. They share a timeline of the heap, which belongs
-    /// to the process. `rate` is that of [`paced`](Self::paced).
+    /// Creates one meter for each of the `threads` threads of an end, so that no thread waits for another one at a
+    /// meter. [`merged`](Self::merged) combines their readings into those of the end. The meters share one timeline of
+    /// the heap, because all threads allocate from it. `rate` has the meaning that it has for [`paced`](Self::paced).
     pub fn of_threads(chunk_bytes: u64, rate: Option<u64>, threads: usize) -> Vec<Self> {
         let first = Self::paced(chunk_bytes, rate);
         if threads <= 1 {
@@ -126,7 +128,7 @@ impl Meter {
         std::iter::once(first.clone()).chain(further).collect()
     }
 
-    /// Creates a meter that counts bytes and notes the time of the first byte. This meter keeps no distribution.
+    /// Creates a meter that only counts bytes and notes the time of the first one. It keeps no distribution.
     pub fn counting() -> Self {
         Self::with(u64::MAX, None, u64::MAX, HeapLog::Absent)
     }
@@ -160,7 +162,8 @@ impl Meter {
     }
 
     /// Makes the meter keep the times at which each of `bodies` bodies reaches the offsets of its stamps, for
-    /// [`marks`](Self::marks). Bodies of the same number would mix.
+    /// [`marks`](Self::marks). Each body needs a number of its own ([`of_body`](Self::of_body)): marks of bodies with
+    /// one number would mix.
     pub fn trace(&self, bodies: u32) {
         let mut state = self.state();
         if state.traces.is_empty() {
@@ -168,8 +171,8 @@ impl Meter {
         }
     }
 
-    /// Returns this meter for the body of a number, which tells the marks of several bodies apart. Without it, bodies
-    /// have the number 0.
+    /// Returns a clone of this meter for the body with the number `body`, which tells the marks of several bodies
+    /// apart. Any other meter has the number 0.
     #[must_use]
     pub fn of_body(&self, body: u32) -> Self {
         Self { state: self.state.clone(), body }
@@ -182,8 +185,9 @@ impl Meter {
         Flow::new(self.clone(), counter)
     }
 
-    /// Reports that a body of this meter has passed `to` bytes at the time `now`, `from` of which were reported before, and
-    /// its last wait. Returns the number of bytes at which its next stamp is due.
+    /// Reports that a body of this meter had passed `to` bytes at the time `now`, and the last wait of its sender. The
+    /// first `from` of these bytes were reported before. Returns the number of bytes at which the next stamp of the
+    /// body is due.
     pub(crate) fn reached(&self, from: u64, to: u64, now: Stamp, waited: Option<Duration>) -> u64 {
         let mut state = self.state();
         state.trace(self.body, from, to, now);
@@ -194,13 +198,13 @@ impl Meter {
         due
     }
 
-    /// Returns the number of body bytes so far. The number is exact, also between two stamps.
+    /// Returns the number of body bytes so far. It is exact, also between two stamps.
     pub fn bytes(&self) -> u64 {
         self.state().bytes()
     }
 
-    /// Returns the times at which each body reached the offsets of its stamps, in order, by the numbers of the bodies. Empty
-    /// unless [`trace`](Self::trace) was called before the bodies.
+    /// Returns the times at which each body reached the offsets of its stamps, in the order of the numbers of the
+    /// bodies. The list is empty unless [`trace`](Self::trace) was called before the bodies.
     pub fn marks(&self) -> Vec<Vec<Mark>> {
         self.state().traces.iter().map(|trace| trace.marks().to_vec()).collect()
     }
@@ -217,9 +221,9 @@ impl Meter {
         state.readings(&[])
     }
 
-    /// Returns the measurements of several meters so far, as if all bytes had passed one meter, except that the windows of
-    /// throughput and the times without a stamp are those of single meters. All meters must be of one
-    /// [`of_threads`](Self::of_threads). `None` without a meter.
+    /// Returns the measurements of several meters so far, as if all bytes had passed one meter. Only the windows of
+    /// throughput and the longest time without a stamp are those of single meters. All meters must come from one call
+    /// of [`of_threads`](Self::of_threads). Returns `None` without a meter.
     pub fn merged(meters: &[Self]) -> Option<Readings> {
         let (first, others) = meters.split_first()?;
         if others.is_empty() {
@@ -244,8 +248,8 @@ impl State {
         self.flows.iter().map(|flow| flow.load(Ordering::Relaxed)).sum::<u64>() + self.ended
     }
 
-    /// Notes that a flow has passed `to` bytes at the time `now`, `from` of which were noted before. Returns the number
-    /// of bytes at which the flow's next stamp is due.
+    /// Notes that a flow had passed `to` bytes at the time `now`, of which the first `from` were noted before. Returns
+    /// the number of bytes at which the next stamp of the flow is due.
     fn reached(&mut self, from: u64, to: u64, now: Stamp) -> u64 {
         self.first.get_or_insert(now);
         let next = (to / self.step + 1).saturating_mul(self.step);
@@ -264,7 +268,7 @@ impl State {
         self.note_heap(to, next)
     }
 
-    /// Notes the offsets that a body has reached since its last stamp.
+    /// Notes the stamp offsets that a body has reached since its last stamp, if the body is traced.
     fn trace(&mut self, body: u32, from: u64, to: u64, now: Stamp) {
         let (before, reached) = (from / self.step, to / self.step);
         let trace = usize::try_from(body).ok().and_then(|body| self.traces.get_mut(body));
@@ -282,14 +286,14 @@ impl State {
         due.min(passed.saturating_add(heap.due().saturating_sub(bytes).max(1)))
     }
 
-    /// Records the rate of the window that the last stamp is in.
+    /// Closes the current window at the last stamp.
     fn close_last_window(&mut self) {
         if let Some(last) = self.last {
             self.close_window(last);
         }
     }
 
-    /// Returns the measurements of this meter and `others`, whose last windows are closed.
+    /// Returns the measurements of this meter and `others`. The last window of each must be closed.
     fn readings(&self, others: &[&Self]) -> Readings {
         let all = || std::iter::once(self).chain(others.iter().copied());
         let rates = merged(all().map(|state| &state.rates), Rates::add);
@@ -352,7 +356,8 @@ impl State {
     }
 }
 
-/// Returns the sum of distributions, some of which may be missing. A single distribution is not copied.
+/// Returns the sum of distributions, some of which may be missing. A single distribution is not copied. `None` if all
+/// are missing.
 fn merged<'a, T: Clone + 'a>(
     mut parts: impl Iterator<Item = &'a Option<T>>,
     add: fn(&mut T, &T),
@@ -375,8 +380,8 @@ pub struct Readings {
     /// The distribution of throughput over windows of body; `None` for fewer than 20 windows, and for a meter that only
     /// counts.
     pub throughput: Option<Throughput>,
-    /// The longest time between two stamps, from the first byte on; `None` without a byte, and for a meter that only
-    /// counts.
+    /// The longest time between two stamps, from the first byte on. `None` before the first byte, and for a meter that
+    /// only counts.
     pub longest_silence: Option<Duration>,
     /// The distribution of the time from handing over a stamped chunk to the request for the next. `None` on a
     /// receiver, which hands over no chunks, and for a meter that only counts.

@@ -23,7 +23,7 @@ pub struct Pace {
     began: Stamp,
     /// The largest lateness that is made up.
     made_up: Duration,
-    /// The time since `began` at which the bytes so far were due. Forgiven lateness is added to this time.
+    /// The time since `began` at which the next bytes are due. Forgiven lateness is added to this time.
     due: Duration,
     /// The number of bytes that have passed.
     passed: u64,
@@ -37,14 +37,14 @@ impl Pace {
     }
 
     /// Makes the pace forgive no lateness: after a pause, pieces follow without a wait until the flow is back on
-    /// schedule. The offered load then does not depend on how fast it is taken (an open loop).
+    /// schedule. The offered load then does not depend on the speed of the receiver (an open loop).
     #[must_use]
     pub fn catching_up(self) -> Self {
         Self { made_up: Duration::MAX, ..self }
     }
 
     /// Returns the time by which a piece that passes at `now` is behind schedule. The schedule begins with the pace and
-    /// never shifts. Call this function before the piece is counted.
+    /// never shifts. The caller counts the piece afterwards ([`pass`](Self::pass)).
     pub fn lateness(&self, now: Stamp) -> Duration {
         now.since(self.began).saturating_sub(self.seconds(self.passed as f64))
     }
@@ -75,8 +75,8 @@ mod tests {
         Pace::new(Rate::try_from(bytes_per_s).unwrap())
     }
 
-    /// Returns the seconds that `pieces` take on a clock that advances only by the waits, each of which is 1.3 ms too
-    /// long.
+    /// Returns the seconds that `pieces` pieces take on a clock that advances only by the waits, each of which is 1.3
+    /// ms too long.
     fn seconds(rate: u64, piece: usize, pieces: usize) -> f64 {
         let (mut pace, mut now) = (pace(rate), Duration::ZERO);
         for _ in 0..pieces {
@@ -122,7 +122,8 @@ mod tests {
             pace.pass_at(Duration::ZERO, 1000);
             assert_eq!(pace.lateness(late), Duration::from_secs(5));
             pace.pass_at(Duration::from_secs(6), 1000);
-            // One second has passed for each piece: a late piece keeps its lateness, also if the wait was forgiven.
+            // From 6 s to 7 s, one piece of one second has passed: the lateness stays, also if the pace has forgiven
+            // the wait.
             assert_eq!(pace.lateness(later), Duration::from_secs(5));
         }
     }

@@ -1,4 +1,5 @@
-//! The trace of a body: the times at which it reached evenly spaced offsets. The traces of both ends can be compared.
+//! The trace of a body: the times at which it reached evenly spaced offsets. A comparison of the traces of both ends
+//! yields the times of delivery.
 
 use std::time::Duration;
 
@@ -6,14 +7,15 @@ use record::Latency;
 
 use crate::{Stamp, histogram::Times};
 
-/// The time at which a body reached an offset, in nanoseconds of the clock that all processes of a machine share.
+/// A body offset and the time at which the body reached it.
 ///
-/// The first number is the offset, in a unit that is the same at both ends. The second number is the time.
+/// The first number is the offset, in a unit that is the same at both ends. The second number is the time, in
+/// nanoseconds of the clock that all processes of a machine share.
 pub type Mark = (u64, u64);
 
-/// The marks of one body: at most 4,096, or with several bodies an equal share of them. Whenever the trace is full, it
-/// drops every second mark and doubles the distance between further marks. Two traces of bodies of the same length have
-/// the same offsets.
+/// The marks of one body: at most 4,096, or an equal share of them if there are several bodies. A full trace drops
+/// every second mark and doubles the distance between further marks. Two traces of bodies of the same length have the
+/// same offsets.
 #[derive(Debug)]
 pub(crate) struct Trace {
     stride: u64,
@@ -22,22 +24,24 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// The largest number of marks of all bodies. A long body has at least 2,048, of which 20 lie beyond the 99th percentile.
+    /// The largest number of marks of all bodies together. A single long body has at least 2,048, of which 20 lie
+    /// beyond the 99th percentile.
     pub(crate) const CAPACITY: usize = 4096;
 
-    /// The most memory that the marks take, in bytes.
+    /// The most memory that the marks of all bodies take, in bytes.
     pub(crate) const FOOTPRINT: u64 = (Self::CAPACITY * size_of::<Mark>()) as u64;
 
-    /// Creates the trace of one of so many bodies.
+    /// Creates the trace of one of `bodies` bodies, which share the capacity.
     pub(crate) fn one_of(bodies: u32) -> Self {
         let capacity = Self::CAPACITY.checked_div(bodies as usize).unwrap_or_default().max(1);
         Self { stride: 1, marks: Vec::new(), capacity }
     }
 
-    /// Notes that the body reached the offsets from `first` to `last` at the time `now`.
+    /// Notes that the body had reached the offsets from `first` to `last` at the time `now`.
     pub(crate) fn reached(&mut self, first: u64, last: u64, now: Stamp) {
         let Some(now) = now.monotonic().and_then(|now| u64::try_from(now.as_nanos()).ok()) else { return };
-        // A body passes the meter of one thread only, so that the others need no memory for it.
+        // Memory is allocated at the first mark, because a body passes the meter of one thread only. The traces of that
+        // body at the meters of other threads stay empty.
         self.marks.reserve_exact(self.capacity.saturating_sub(self.marks.len()));
         let mut next = first.next_multiple_of(self.stride);
         while next <= last {
@@ -58,8 +62,8 @@ impl Trace {
     }
 }
 
-/// Returns the distribution of delivery times: from the mark in `sent` to the one in `received` of each offset of a body that
-/// has both. `None` if no offset has both.
+/// Returns the distribution of delivery times. The delivery time of an offset is the time from its mark in `sent` to
+/// its mark in `received`, of one body. Returns `None` if no offset has both marks.
 pub fn delivery(sent: &[Vec<Mark>], received: &[Vec<Mark>]) -> Option<Latency> {
     let mut times = Times::new();
     for (sent, received) in sent.iter().zip(received) {
@@ -78,7 +82,8 @@ pub fn delivery(sent: &[Vec<Mark>], received: &[Vec<Mark>]) -> Option<Latency> {
 mod tests {
     use super::*;
 
-    /// Returns the trace of one of `bodies` bodies with `offsets` offsets, of which each piece reaches `per_piece`.
+    /// Returns the trace of one of `bodies` bodies with `offsets` offsets. Each piece of the body reaches `per_piece`
+    /// offsets.
     fn trace(bodies: u32, offsets: u64, per_piece: u64) -> Trace {
         let mut trace = Trace::one_of(bodies);
         let mut first = 1;

@@ -24,8 +24,7 @@ fn a_body_of_known_timing_is_measured_as_such() {
 fn a_stall_shows_in_the_lowest_percentile_and_as_the_longest_silence() {
     let meter = Meter::new(64 << 10);
     let mut flow = meter.flow();
-    // There are 600 windows of at least half a millisecond, and one of them contains a stall of half of the total
-    // time.
+    // There are 600 windows of at least half a millisecond. One of them contains a stall of half of the total time.
     let began = Stamp::now();
     for chunk in 0..600 * 16 {
         if chunk % 16 == 0 {
