@@ -8,8 +8,8 @@ use crate::{ByteSize, quoted};
 
 /// A rate in bits per second, above zero.
 ///
-/// In the text form, `Kbit Mbit Gbit Tbit` are powers of 1000 (`1.5Gbit`, `10kbit/s`), and a size is a number of bytes per second
-/// (`125MB`). [`Display`](fmt::Display) prints a whole number of the largest possible unit.
+/// In the text form, `Kbit Mbit Gbit Tbit` are powers of 1000 (`1.5Gbit`, `10kbit/s`), and a size such as `125MB` is a
+/// number of bytes per second. [`Display`](fmt::Display) prints a whole number of the largest possible unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(try_from = "u64", into = "u64")]
@@ -25,7 +25,7 @@ const UNITS: [(&str, u64); 5] =
     [("Tbit", 1_000_000_000_000), ("Gbit", 1_000_000_000), ("Mbit", 1_000_000), ("Kbit", 1000), ("bit", 1)];
 
 impl BitRate {
-    /// Returns a rate of so many Mbit/s, for constants: the compiler refuses zero.
+    /// Creates the rate of `mbit_per_s` Mbit/s, for constants: the compiler refuses zero.
     pub(crate) const fn of_mbit(mbit_per_s: u64) -> Self {
         assert!(mbit_per_s > 0);
         Self(mbit_per_s * 1_000_000)
@@ -52,7 +52,7 @@ impl FromStr for BitRate {
     }
 }
 
-/// Returns the bits per second of a rate without `/s`.
+/// Returns the bits per second that a text without `/s` states; `None` if the text is not a rate.
 fn parse(rate: &str) -> Option<u64> {
     let Some(number) = rate.strip_suffix("bit") else {
         // `1Gb` means bits to some and bytes to others.
@@ -67,7 +67,8 @@ fn parse(rate: &str) -> Option<u64> {
     })
 }
 
-/// Returns a decimal number times a factor, or nothing if that is not a whole number.
+/// Returns the product of a decimal number and `factor`. `None` if the text is not a decimal number, or the product is
+/// not a whole number of 64 bits.
 pub(crate) fn decimal(number: &str, factor: u64) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -9,7 +9,7 @@ pub struct Term {
     pub name: &'static str,
     /// The most memory that the component takes over all connections and bodies, in bytes.
     pub bytes: u64,
-    /// The derivation of `bytes` in words, with the source of the bound.
+    /// The derivation of `bytes` in words, with the origin of the bound.
     pub reason: Cow<'static, str>,
 }
 

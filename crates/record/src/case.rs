@@ -1,4 +1,4 @@
-//! A case: one cell of the matrix, as plain data.
+//! A case as plain data: protocol, direction, sizes, other axes and limits of one transfer to measure.
 
 #[cfg(test)]
 mod tests;
@@ -46,12 +46,12 @@ pub struct Case {
     pub connections: u32,
     /// The number of bodies in flight on each connection.
     pub streams: u32,
-    /// The number of threads of each end of longhaul's own, over which the connections are spread.
+    /// The number of threads over which each end that is longhaul's own spreads its connections.
     pub threads: u32,
     /// The rate at which the receiver takes each body; `None` if the receiver reads as fast as it can.
     pub reader_rate: Option<Rate>,
-    /// The time for which the receiver stands still after the beginning of each body; `None` if it reads on. Only `prove`
-    /// for a program of someone else runs such cases.
+    /// The time for which the receiver stands still after the beginning of each body; `None` if it reads on. Only
+    /// `prove` runs such cases, to see how the program under proof treats a stalled reader.
     pub reader_stall: Option<Duration>,
     /// The rate at which the sender offers each body; `None` if the sender writes as fast as it can.
     pub limit_rate: Option<Rate>,
@@ -62,14 +62,15 @@ pub struct Case {
     pub spin: Option<Duration>,
     /// The values of all limits that are in force.
     pub limits: Limits,
-    /// The key in the record that the case was read from, or that does not follow from the fields; `None` for any other
-    /// case that was made here. Defaults of limits differ between versions, and an axis at its old default must stay out
-    /// of the name.
+    /// The key of a case whose name does not follow from its fields alone; `None` for any other case.
+    ///
+    /// A case that was read from a record keeps its recorded key. Defaults of limits differ between versions, and an
+    /// axis at the default of an earlier version must stay out of the name.
     recorded: Option<CaseKey>,
 }
 
-/// A column of tables that list cases: the name of the column, and a function that returns its text for a case, if
-/// there is one.
+/// A column of tables that list cases: the name of the column, and a function that returns its text for a case. The
+/// function returns `None` if the case has no such value.
 pub type CaseColumn = (&'static str, fn(&Case) -> Option<String>);
 
 impl AsRef<Self> for Case {
@@ -88,8 +89,8 @@ impl Case {
     /// The name of the axis that states the rate of a slow reader.
     const READER: &'static str = "reader";
 
-    /// The columns of protocol, sizes and axes, with the names and units of a record's case. New columns are added at
-    /// the end.
+    /// The columns of protocol, sizes and axes, with the names and units of the case in a record. New columns are added
+    /// at the end.
     pub const COLUMNS: &'static [CaseColumn] = &[
         ("protocol", |case| Some(case.protocol.clone())),
         ("direction", |case| Some(case.direction.to_string())),
@@ -151,8 +152,8 @@ impl Case {
         })
     }
 
-    /// Returns the case of a transfer to any peer (`send`, `fetch`): the key has only the limits that differ from those of
-    /// [`Limits::for_any_peer`].
+    /// Returns the case of a transfer to any peer (`send`, `fetch`). Its key has only the limits that differ from those
+    /// of [`Limits::for_any_peer`].
     #[must_use]
     pub fn towards_any_peer(self) -> Self {
         let axes = self.axes(&|profile, limit| Limits::for_any_peer(profile).get(limit));
@@ -160,7 +161,7 @@ impl Case {
         Self { recorded: Some(key), ..self }
     }
 
-    /// Removes from the key of a transfer to any peer the limits at their defaults, which earlier versions wrote.
+    /// Removes the limits at their defaults from the key of a transfer to any peer. Earlier versions wrote them.
     pub(crate) fn leave_out_defaults_for_any_peer(&mut self) {
         let defaults = Limits::for_any_peer(Profile::default());
         let is_default =
@@ -170,8 +171,8 @@ impl Case {
         }
     }
 
-    /// Returns the case with a reader at `rate`, a quarter of a goodput that was measured before. The key has the share in
-    /// place of the rate, so that the cases of several sessions have one key.
+    /// Returns the case with a reader at `rate`, which is a quarter of a goodput that was measured before. The key has
+    /// the word `quarter` in place of the rate, so that the cases of several sessions have one key.
     #[must_use]
     pub fn with_reader_at_a_quarter(mut self, rate: Rate) -> Self {
         self.reader_rate = Some(rate);
@@ -184,7 +185,7 @@ impl Case {
         Self { recorded: Some(key), ..self }
     }
 
-    /// Returns the axes that are not at their defaults. `preset` returns the value of a limit in a profile.
+    /// Returns the axes that are not at their defaults. `preset` returns the default of a limit in a profile.
     fn axes(&self, preset: &dyn Fn(Profile, &Limit) -> LimitValue) -> Vec<Axis> {
         let mut axes = Vec::new();
         if (self.connections, self.streams) != (1, 1) {
@@ -196,7 +197,7 @@ impl Case {
         match &self.payload {
             PayloadKind::Random => {}
             PayloadKind::Zero => axes.push(Axis::setting("payload", "zero")),
-            // The name leaves the size of the block out, which follows from the machine.
+            // The size of the block follows from the machine, so the name leaves it out.
             PayloadKind::Cold(_) => axes.push(Axis::setting("payload", "cold")),
             PayloadKind::Stdin => axes.push(Axis::setting("payload", "stdin")),
             PayloadKind::Form => axes.push(Axis::setting("payload", "form")),
@@ -228,13 +229,14 @@ impl Case {
         axes
     }
 
-    /// Returns whether the case runs its protocol as the library comes (`--profile stock`), with no bound on memory.
+    /// Returns whether the case runs its protocol with the defaults of the library (`--profile stock`), without a bound
+    /// on memory.
     pub fn is_stock(&self) -> bool {
         Protocol::by_name(&self.protocol).is_some_and(|protocol| self.limits.is_stock(protocol))
     }
 
-    /// Returns the axes for limits of the protocol that differ from the profile's. The profile comes first if it is
-    /// `stock`.
+    /// Returns the axes of the protocol's limits whose values differ from those of `preset`. The profile precedes them
+    /// if it is `stock`.
     fn limit_axes(&self, preset: &dyn Fn(Profile, &Limit) -> LimitValue) -> impl Iterator<Item = Axis> {
         let protocol = Protocol::by_name(&self.protocol);
         let profile = if self.is_stock() { Profile::Stock } else { Profile::default() };
@@ -248,7 +250,7 @@ impl Case {
         named.into_iter().chain(limits)
     }
 
-    /// Sets the limits and the busy-polling time, which older records state beside the case.
+    /// Sets the limits and the busy-polling time, which older records state outside the case.
     pub(crate) fn complete(&mut self, limits: &Limits, spin: Option<Duration>) {
         self.limits = limits.clone();
         self.spin = self.spin.or(spin.filter(|spin| !spin.is_zero()));
@@ -282,28 +284,28 @@ struct OnDisk {
     connections: u32,
     /// The number of bodies in flight on each connection.
     streams: u32,
-    /// The number of threads of each end of longhaul's own, over which the connections are spread; 1 in records written
+    /// The number of threads over which each end that is longhaul's own spreads its connections; 1 in records written
     /// before 2026-11-28.
     #[serde(default = "one")]
     threads: u32,
     /// The rate at which the receiver was allowed to take each body, in bytes per second; null if unlimited.
     reader_rate_bytes_per_s: Option<Rate>,
-    /// The time in seconds for which the receiver stood still after the beginning of each body; null if it read on, and in
-    /// records written before 2026-11-27.
+    /// The time in seconds for which the receiver stood still after the beginning of each body; null if it read on, and
+    /// in records written before 2026-11-27.
     #[serde(default)]
     reader_stall_s: Option<f64>,
     /// The rate at which the sender was allowed to offer each body, in bytes per second; null if unlimited.
     limit_rate_bytes_per_s: Option<Rate>,
-    /// The emulated network between the ends, in the form of the `--network` flag; null if they talked to each other directly,
-    /// and in records written before 2026-11-28.
+    /// The emulated network between the ends, in the form of the `--network` flag; null if the ends talked to each
+    /// other directly, and in records written before 2026-11-28.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     network: Option<NetworkSpec>,
     /// Microseconds that the receiver busy-polls before it sleeps; null for `send` and `fetch`, whose receivers sleep
-    /// at once. Records of schema version 1 state the time beside the case instead.
+    /// at once. Records of schema version 1 state the time outside the case instead.
     #[serde(default)]
     spin_us: Option<f64>,
-    /// The values of all limits in force, by flag. The oldest records state the limits beside the case instead.
+    /// The values of all limits in force, by flag. The oldest records state the limits outside the case instead.
     #[serde(default)]
     limits: Option<Limits>,
 }

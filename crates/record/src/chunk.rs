@@ -9,7 +9,7 @@ use crate::ByteSize;
 /// The bytes of body handed to a protocol at once: from 1 B to 64 MiB.
 ///
 /// Both ends may hold a whole chunk, so the upper bound keeps a chunk far below the memory of any machine worth
-/// measuring. No HTTP implementation known to us sends larger pieces.
+/// measuring. No known HTTP implementation sends larger pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "u64"))]
 #[serde(try_from = "u64", into = "u64")]
@@ -22,8 +22,8 @@ impl ChunkSize {
     /// The default chunk size, 64 KiB: HTTP/2 carries such a chunk in one frame, and larger chunks gain little.
     pub const DEFAULT: Self = Self(64 << 10);
 
-    /// The chunk size of ceilings, 256 KiB: one gathered write of theirs. Ceilings do not depend on the chunk size. A
-    /// fixed one gives the rows of all chunk sizes one ceiling in every matrix.
+    /// The chunk size of ceilings, 256 KiB: the size of one gathered write of a ceiling. The goodput of a ceiling does
+    /// not depend on the chunk size of the other protocols, so one ceiling serves the rows of all chunk sizes.
     pub const CEILING: Self = Self(256 << 10);
 
     /// Returns the size in bytes.

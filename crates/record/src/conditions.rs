@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{End, EndRecord, Record, TransportStats};
 
-/// The conditions on the machine during one run, from before the ends were started until after they had ended. Those of a
-/// run on two machines are of both: each machine states the core of its own end, and the other figures are sums.
+/// The conditions on the machine during one run, from before the ends were started until after they had ended.
+///
+/// For a run on two machines, each machine states the core of its own end, and the other figures are sums.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
@@ -18,13 +19,13 @@ pub struct Conditions {
     pub receiver_core: Option<CoreConditions>,
     /// Seconds for which the CPU quota stopped the processes of longhaul's cgroup; null without a quota.
     pub throttled_s: Option<f64>,
-    /// The number of processes that were killed because memory ran out: those of longhaul's cgroup, or of the whole
-    /// machine if the cgroup does not count them. Null if neither counts them.
+    /// The number of processes that the kernel killed because memory ran out: those of longhaul's cgroup, or of the
+    /// whole machine if the cgroup does not count them. Null if neither counts them.
     pub oom_kills: Option<u64>,
 }
 
 impl Conditions {
-    /// Adds the conditions on another machine, which ran `end`.
+    /// Adds the conditions on another machine, on which `end` ran.
     pub fn add_machine_of(&mut self, end: End, other: Self) {
         match end {
             End::Sender => self.sender_core = other.sender_core,
@@ -56,8 +57,8 @@ pub struct CoreConditions {
     pub idle_entries: BTreeMap<String, u64>,
 }
 
-/// The largest share of a run for which an end may wait for its core, or its core may be stolen. Figures move visibly
-/// above this share, and an undisturbed run stays far below.
+/// The largest share of a run for which an end may wait for its core, or the hypervisor may take the core. Above this
+/// share, figures move visibly. An undisturbed run stays far below.
 const SHARE: f64 = 0.02;
 
 /// The shortest delay that counts as a disturbance, in seconds. The kernel takes some tens of microseconds to wake a
@@ -101,13 +102,13 @@ impl Record {
     /// A run is disturbed if at least one of these holds:
     ///
     /// - An end waited for its core for over 2 % of the time, and at least 1 ms (`run_delay_s`).
-    /// - The hypervisor took over 2 % of the time from a core of an end (`steal_s`).
+    /// - The hypervisor took a core of an end for over 2 % of the time, and at least 1 ms (`steal_s`).
     /// - The CPU quota of the cgroup was used up (`throttled_s`).
     /// - An end was preempted over 200 times per second, and at least 10 times (`context_switches.involuntary`).
-    /// - The sender retransmitted packets, which loopback never loses (`transport`). A network between two machines, and an
-    ///   emulated one, may lose them, so there this rule does not apply.
+    /// - The sender retransmitted packets, which loopback never loses (`transport`). This rule does not apply to runs
+    ///   on two machines (`peer_host`) and over an emulated network (`network`), which may lose packets.
     ///
-    /// Both fields stay empty if the run failed, or if no delay could be read.
+    /// A run without a duration (`elapsed_s`) or without a run delay is not judged.
     pub fn judge_disturbance(&mut self) {
         let Some(found) = self.disturbances_found() else { return };
         self.disturbed = Some(!found.is_empty());
@@ -144,14 +145,14 @@ impl Record {
         Some(rules.into_iter().filter(|(_, is_met)| *is_met).map(|(kind, _)| kind).collect())
     }
 
-    /// Returns whether nothing is known to have disturbed the run. Medians without disturbed runs take only such runs.
-    /// Earlier records, which do not state whether they were disturbed, count as undisturbed.
+    /// Returns whether no disturbance of the run is known. Earlier records do not state whether they were disturbed,
+    /// and count as undisturbed.
     pub fn is_undisturbed(&self) -> bool {
         self.disturbed != Some(true)
     }
 }
 
-/// Returns whether the end retransmitted packets.
+/// Returns whether a sender retransmitted packets.
 fn sent_again(end: &EndRecord) -> bool {
     match &end.transport {
         Some(TransportStats::Tcp(tcp)) => tcp.retransmits > 0,

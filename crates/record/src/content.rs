@@ -18,21 +18,22 @@ pub const DEFAULT_SEED: u64 = 1;
 pub enum PayloadKind {
     /// Bytes generated from a seed (`random`).
     Random,
-    /// Zero bytes (`zero`). A digest of zero bytes reveals a wrong length only.
+    /// Zero bytes (`zero`). Their digest reveals a wrong length only.
     Zero,
     /// Bytes generated from a seed, in a block of about the stated size that fits no cache (`cold:SIZE`). The sender
-    /// therefore reads the bytes from memory. Its process has no huge pages.
+    /// therefore reads the bytes from memory. Transparent huge pages are disabled for its process.
     Cold(ByteSize),
     /// The bytes of a file (`file:PATH`).
     File(PathBuf),
     /// Standard input up to its end (`-`).
     Stdin,
-    /// A form (`form`), whose fields only its sender knows.
+    /// A form (`form`). This value does not state the fields of the form.
     Form,
 }
 
 impl PayloadKind {
-    /// The largest block of `cold`, in bytes: four times the largest present last-level cache, rounded up.
+    /// The largest block of `cold`, in bytes: four times the largest last-level cache of present processors, rounded
+    /// up.
     pub const LARGEST_COLD: u64 = 4 << 30;
 
     /// Returns whether seed and size alone determine the bytes, so that all bodies are slices of one block.
@@ -94,13 +95,14 @@ fn control(text: &OsStr) -> Option<SinkKind> {
     }
 }
 
-/// Returns the path after `prefix`; `None` if the text does not start with the prefix, or the path is empty.
+/// Returns the path after `prefix`, which may be empty; `None` if the text does not start with the prefix.
 #[cfg(unix)]
 fn path_after<'a>(prefix: &str, text: &'a OsStr) -> Option<&'a OsStr> {
     text.as_bytes().strip_prefix(prefix.as_bytes()).map(OsStr::from_bytes)
 }
 
-/// Returns the path after `prefix`; `None` if the text does not start with the prefix, or is not in Unicode.
+/// Returns the path after `prefix`, which may be empty; `None` if the text is not Unicode or does not start with the
+/// prefix.
 #[cfg(not(unix))]
 fn path_after<'a>(prefix: &str, text: &'a OsStr) -> Option<&'a OsStr> {
     text.to_str()?.strip_prefix(prefix).map(OsStr::new)
@@ -146,7 +148,7 @@ pub enum SinkKind {
     /// whose slope is known.
     Keep(u64),
     /// Digests and drops the bytes, and burns the stated processor time in nanoseconds per chunk (`burn:NANOSECONDS`):
-    /// the control whose cost the figures of processor time must show.
+    /// the control whose cost must appear in the measured processor time.
     Burn(u32),
 }
 

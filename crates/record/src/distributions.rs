@@ -10,8 +10,8 @@ pub struct Throughput {
     pub window_bytes: u64,
     /// The unit of every rate in this object: always `bytes_per_s`.
     pub unit: String,
-    /// The weight of each window in the percentiles. Null in records written before 2026-11-27, in which all windows
-    /// count alike.
+    /// The weight of each window in the percentiles. Null in records written before 2026-11-27, whose percentiles count
+    /// all windows alike.
     #[serde(default)]
     pub weight: Option<Weight>,
     /// The number of windows, each of which is one sample.
@@ -82,8 +82,8 @@ pub struct BodyRates {
 }
 
 impl BodyRates {
-    /// Summarises the rates of bodies, in bytes per second. Returns `None` for fewer than two bodies, and unless all
-    /// rates are positive and finite.
+    /// Summarises the rates of bodies, in bytes per second. Returns `None` for fewer than two bodies, or if a rate is
+    /// not positive and finite.
     pub fn of(rates: &[f64]) -> Option<Self> {
         let mut sorted = rates.to_vec();
         sorted.sort_by(f64::total_cmp);

@@ -20,8 +20,8 @@ pub struct EndRecord {
     /// The context switches of the end's process; null if they were not counted.
     pub context_switches: Option<ContextSwitches>,
     /// Seconds for which the end's main thread was ready to run but waited for its core (`/proc/self/schedstat`), from
-    /// the baseline to the report, or the longest such time of any thread of an end of several; null in records written
-    /// before 2026-11-27.
+    /// the end of the preparation to the report. At an end of several threads, the longest such time of any thread.
+    /// Null in records written before 2026-11-27.
     #[serde(default)]
     pub run_delay_s: Option<f64>,
     /// The number of chunks per reading of the meter's clock: over 1 for small chunks, for which reading the clock each
@@ -29,11 +29,11 @@ pub struct EndRecord {
     #[serde(default)]
     pub stamp_every_chunks: Option<u64>,
     /// The distribution of throughput over windows of body; null under 20 windows. At an end of several threads, a
-    /// window covers the bytes of one thread, so the rates are those of threads.
+    /// window covers the bytes of one thread, so the rates are those of single threads.
     pub throughput: Option<Throughput>,
     /// The longest time in seconds between two readings of the meter's clock, from the first body byte on. During this
-    /// time, fewer than `stamp_every_chunks` chunks of each body passed. At an end of several threads it is the longest
-    /// of any thread. Null in records written before 2026-11-27.
+    /// time, fewer than `stamp_every_chunks` chunks of each body passed. At an end of several threads, the longest such
+    /// time of any thread. Null in records written before 2026-11-27.
     #[serde(default)]
     pub longest_silence_s: Option<f64>,
     /// The sender's time from handing over a chunk to the request for the next one. This time measures backpressure,
@@ -48,17 +48,17 @@ pub struct EndRecord {
     /// late one is late itself.
     #[serde(default)]
     pub lateness: Option<Latency>,
-    /// Seconds for which the bodies of the end waited for the application, summed over all bodies: at the sender for
-    /// the payload and the rate (`--limit-rate`), at the receiver for the sink and the rate (`--reader-rate`). Work on
-    /// the processor does not count. Null in records written before 2026-11-28.
+    /// Seconds for which the bodies of the end waited for the application, summed over all bodies. A sender waits for
+    /// the payload and the rate (`--limit-rate`), a receiver for the sink and the rate (`--reader-rate`). Work on the
+    /// processor does not count. Null in records written before 2026-11-28.
     #[serde(default)]
     pub application_wait_s: Option<f64>,
     /// The waits of the sender over HTTP/2; null for other protocols, on the receiver, and in records written before
     /// 2026-11-28.
     #[serde(default)]
     pub send_waits: Option<SendWaits>,
-    /// The receive window of the end's connection over HTTP/2 at the report, in bytes, or the largest of several
-    /// connections. With `--h2-window auto` it is the size that the window has grown to. Null for other protocols, and
+    /// The receive window of the end's HTTP/2 connection at the report, in bytes, or the largest one of several
+    /// connections. With `--h2-window auto`, it is the size that the window has grown to. Null for other protocols, and
     /// in records written before 2026-11-28.
     #[serde(default)]
     pub receive_window_bytes: Option<u64>,
@@ -91,8 +91,8 @@ pub struct ThreadRecord {
     pub connections: u64,
     /// The number of body bytes that passed the meter of the thread.
     pub bytes: u64,
-    /// Seconds of processor time of the thread, busy-polling included, from the baseline to the report; null if the
-    /// system does not account it.
+    /// Seconds of processor time of the thread, busy-polling included, from the end of the preparation to the report;
+    /// null if the system does not account it.
     pub cpu_s: Option<f64>,
 }
 
@@ -109,7 +109,7 @@ pub struct Held {
 }
 
 impl Held {
-    /// Creates the figures of a resource of which the process holds `baseline` before the first body byte.
+    /// Creates the figures of a resource of which the process holds the amount `baseline` before the first body byte.
     pub fn of(baseline: u64) -> Self {
         Self { baseline, peak: baseline, end: baseline }
     }
@@ -135,11 +135,12 @@ pub struct MemoryRecord {
     /// The baseline of resident memory: VmRSS after the handshake, before the first body byte and before payload block
     /// and histograms exist.
     pub baseline_rss_bytes: Option<u64>,
-    /// The peak of resident memory: the higher of VmHWM at the end and the highest sample. In schema version 1 the peak
-    /// is VmHWM alone. VmHWM may lie below a sample, because the kernel takes it from a counter that lags behind.
+    /// The peak of resident memory: the higher of VmHWM at the end and the highest sample. VmHWM may lie below a
+    /// sample, because the kernel takes it from a counter that lags behind. In schema version 1, the peak is VmHWM
+    /// alone.
     pub peak_rss_bytes: Option<u64>,
-    /// True if `peak_rss_bytes` is the highest sample only, because the kernel keeps no peak of several processes, or
-    /// none of this run alone. Null for longhaul's own ends.
+    /// True if `peak_rss_bytes` is the highest sample only: the kernel keeps no peak of several processes together, or
+    /// no peak of this run alone. Null for longhaul's own ends.
     #[serde(default)]
     pub peak_is_of_samples: Option<bool>,
     /// The baseline of anonymous memory: the resident pages that no file backs.
@@ -148,7 +149,7 @@ pub struct MemoryRecord {
     pub peak_anon_bytes: Option<u64>,
     /// The most memory that the end may add to its baseline RSS.
     pub budget_bytes: Option<u64>,
-    /// True if peak RSS exceeded the baseline by no more than the budget.
+    /// True if peak RSS exceeded the baseline by no more than the budget; null if a figure is missing.
     pub within_budget: Option<bool>,
     /// The most kernel memory in the queues of the end's sockets, over all samples. RSS does not include it.
     pub socket_peak_bytes: Option<u64>,
@@ -160,7 +161,7 @@ pub struct MemoryRecord {
     /// The live heap at body offsets of 2^k bytes and at equal distances. The distance is at most 64 MiB for bodies up
     /// to 16 GiB. Each point is `[body bytes, bytes, allocations, bytes in use in the heap of C]`; null if the heap was
     /// not counted. The bytes are the least at any reading of the meter's clock since the previous point, so that short
-    /// queues show little.
+    /// queues add little.
     #[serde(default)]
     pub heap_timeline: Option<Vec<HeapPoint>>,
     /// Anonymous memory that was swapped out, which RSS does not include; null if it was not read.
@@ -170,7 +171,7 @@ pub struct MemoryRecord {
     #[serde(default)]
     pub page_table_bytes: Option<Held>,
     /// The most kernel memory charged to the end's own cgroup, over all samples: sockets, slabs, page tables, kernel
-    /// stacks. Null without a cgroup for the end. Only `prove` makes one, if its user has the permission.
+    /// stacks. Null if the end has no cgroup of its own. Only `prove` makes one, if its user has the permission.
     #[serde(default)]
     pub kernel_bytes: Option<u64>,
 }
@@ -205,7 +206,7 @@ impl MemoryRecord {
         Some(self.peak_rss_bytes?.saturating_sub(self.baseline_rss_bytes?))
     }
 
-    /// Returns growth and budget in bytes if the growth exceeds the budget.
+    /// Returns growth and budget in bytes if the growth exceeds the budget, or if the record states so.
     pub fn over_budget(&self) -> Option<(u64, u64)> {
         let (growth, budget) = (self.growth()?, self.budget_bytes?);
         (growth > budget || self.within_budget == Some(false)).then_some((growth, budget))
@@ -245,7 +246,7 @@ impl From<TimelinePoint> for (f64, u64, u64, u64) {
     }
 }
 
-/// The live heap when a body offset passed the meter; an array of four numbers in JSON.
+/// The live heap when the body had passed an offset; an array of four numbers in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "(u64, u64, u64, Option<u64>)"))]
 #[serde(from = "(u64, u64, u64, Option<u64>)", into = "(u64, u64, u64, Option<u64>)")]
@@ -301,7 +302,7 @@ impl CpuRecord {
     /// was spent on busy-polling, in seconds.
     pub fn of(user_s: f64, system_s: f64, spin_s: f64, bytes: u64) -> Self {
         let gib = bytes as f64 / f64::from(1 << 30);
-        // Each time has its own measuring error, so that the difference of small times may be negative.
+        // Each time has its own measuring error, so the difference of small times may be negative.
         let s_per_gib = (bytes > 0).then(|| (user_s + system_s - spin_s).max(0.0) / gib);
         Self { user_s: Some(user_s), system_s: Some(system_s), spin_s: Some(spin_s), s_per_gib }
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{End, printable::cut};
 
-/// The longest message, in characters: enough for a path, a quotation of the peer and the causes.
+/// The longest message, in characters: enough for a path, a quotation of the peer and the causes of the failure.
 const MESSAGE: usize = 1000;
 
 /// The failure of a run, with the end where it began.
@@ -13,7 +13,7 @@ const MESSAGE: usize = 1000;
 pub struct Fault {
     /// The kind of failure.
     pub kind: FaultKind,
-    /// The reason as one line of text for a person.
+    /// The reason, as one line of text for a person.
     pub message: String,
     /// The end that failed first; null if neither end did.
     pub end: Option<End>,

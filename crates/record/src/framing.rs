@@ -1,14 +1,14 @@
-//! The framing of a transfer, as its receiver saw it.
+//! The framing of a transfer: the pieces in which its bytes arrived.
 
 use serde::{Deserialize, Serialize};
 
-/// The pieces in which the bytes of a run arrived at the receiver, counted on all connections of the end. A kind is
-/// null if the protocol has none, and if none arrived.
+/// The pieces in which the bytes of a run arrived at the receiver, counted over all connections of the receiver. A kind
+/// of piece is null if the protocol has none, or if none arrived.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Framing {
     /// The TLS records over TCP whose outer type is application data, by the length of their encrypted content (RFC
-    /// 8446 section 5.2). They include the encrypted part of the handshake, session tickets and alerts.
+    /// 8446 section 5.2). The count includes the encrypted part of the handshake, session tickets and alerts.
     pub tls_records: Option<FrameSizes>,
     /// The chunks of HTTP/1.1, by their size. The last chunk of a body, which is empty, does not count (RFC 9112
     /// section 7.1).
@@ -16,7 +16,7 @@ pub struct Framing {
     /// The DATA frames of HTTP/2 and HTTP/3, by their payload without padding. Empty frames count. Null if the receiver
     /// runs on the streams of h3-quinn (`--h3-recv stock`).
     pub data_frames: Option<FrameSizes>,
-    /// The UDP datagrams of QUIC, by their payload. They include the handshake and acknowledgements. Null for
+    /// The UDP datagrams of QUIC, by their payload. The count includes the handshake and acknowledgements. Null for
     /// `quic-ceiling`.
     pub datagrams: Option<FrameSizes>,
 }
@@ -27,7 +27,7 @@ pub struct Framing {
 pub struct FrameSizes {
     /// The number of pieces.
     pub count: u64,
-    /// The sum of their sizes.
+    /// The sum of the sizes of all pieces.
     pub total_bytes: u64,
     /// The smallest size.
     pub min: u64,

@@ -1,4 +1,4 @@
-//! The identity of a case as a structured value. A [`CaseKey`] prints as the case's name and parses back.
+//! The identity of a case as a structured value. A [`CaseKey`] prints as the name of the case and parses back.
 
 use std::{fmt, str::FromStr};
 
@@ -58,7 +58,7 @@ impl Axis {
         Self::Setting { name: name.into(), value: value.to_string() }
     }
 
-    /// Returns whether the axis is a limit or a profile of limits, whose flag has its name.
+    /// Returns whether the axis is a limit or a profile of limits. The name of such an axis is the name of its flag.
     pub fn is_limit(&self) -> bool {
         match self {
             Self::Load { .. } => false,
@@ -76,8 +76,8 @@ impl CaseKey {
         Self { body: None, ..self.clone() }
     }
 
-    /// Returns the identity that all protocols share: it has no protocol and no limits, since protocols have different
-    /// limits.
+    /// Returns the identity that all protocols share. It has neither protocol nor limits, since protocols have
+    /// different limits.
     #[must_use]
     pub fn without_protocol(&self) -> Self {
         Self { protocol: None, ..self.without_limits() }
@@ -124,8 +124,8 @@ impl fmt::Display for CaseKey {
     }
 }
 
-/// Writes an axis as part of a name. A `+` would end the axis, so it is written as `%2B`. A `%` that would be read as the beginning
-/// of such a sign is written as `%25`.
+/// Writes an axis as part of a name. A `+` would end the axis, so it is written as `%2B`. A `%` that would be read as
+/// the beginning of an escape is written as `%25`.
 impl fmt::Display for Axis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -168,8 +168,8 @@ fn parse(name: &str) -> Option<CaseKey> {
     Some(CaseKey { protocol, direction: direction.parse().ok()?, chunk: chunk.parse().ok()?, body, axes })
 }
 
-/// Parses the axes of a name. Earlier versions did not escape a `+` in the name of a payload file. A part that is no
-/// axis therefore belongs to the axis before it.
+/// Parses the axes of a name. Earlier versions did not escape a `+` in the name of a payload file. A part that is not
+/// an axis therefore belongs to the axis before it.
 fn parse_axes(text: &str) -> Option<Vec<Axis>> {
     let mut axes: Vec<Axis> = Vec::new();
     for part in text.split('+') {
@@ -188,7 +188,7 @@ fn parse_axes(text: &str) -> Option<Vec<Axis>> {
     Some(axes)
 }
 
-/// Returns the value of an axis as it is printed today. Earlier versions printed a size of 2 GB as 1953125KiB.
+/// Returns the value of an axis in its present form. Earlier versions printed a size of 2 GB as 1953125KiB.
 fn current(value: String) -> String {
     match value.parse::<ByteSize>() {
         Ok(size) if value.ends_with('B') && size.to_string().len() < value.len() => size.to_string(),

@@ -1,8 +1,9 @@
 //! The data of longhaul: cases, limits and the records of their runs.
 //!
-//! A [`Case`] is one cell of the matrix, and its [`CaseKey`] is the identity by which records are joined. A [`Record`]
-//! holds the measurements of one run at both ends: one line of JSON. This crate reads, writes and describes records,
-//! but runs no transfers. Any program can therefore work on results from another machine or day.
+//! A [`Case`] is one transfer to measure: a combination of protocol, direction, sizes and other axes. Its [`CaseKey`]
+//! is the identity by which records are joined. A [`Record`] holds the measurements of one run at both ends: one line
+//! of JSON. This crate reads, writes and describes records, but runs no transfers. Any program can therefore work on
+//! results from another machine or day.
 //!
 //! ```no_run
 //! use std::path::Path;

@@ -25,8 +25,8 @@ pub struct Host {
     /// before 2026-11-23.
     #[serde(default)]
     pub idle: Option<IdlePolicy>,
-    /// The cores that were kept awake; null if none was. Null in records written before 2026-11-27, in which the idle
-    /// policy `poll` applied to the whole machine.
+    /// The cores that were kept awake; null if none was kept awake. Null in records written before 2026-11-27, in which
+    /// the idle policy `poll` applied to the whole machine.
     #[serde(default)]
     pub awake: Option<Awake>,
     /// The system's setting of transparent huge pages: `always`, `madvise` or `never`. longhaul's ends use no huge
@@ -36,8 +36,9 @@ pub struct Host {
     /// True if each physical core runs two hardware threads.
     #[serde(default)]
     pub smt: Option<bool>,
-    /// The numbers of the logical cores of the two ends, the sender's first; empty if the ends were bound to no core. Of ends
-    /// with several threads, the cores of their first threads. A machine that ran only one of the ends used the core of that end.
+    /// The numbers of the logical cores of the two ends, the sender's first; empty if the ends were bound to no core.
+    /// For ends with several threads, the cores of their first threads. A machine that ran only one end used only the
+    /// core of that end.
     #[serde(default)]
     pub end_cores: Vec<u64>,
     /// The numbers of all logical cores on the physical core of each end, including the end's own: one list per end.
@@ -61,7 +62,7 @@ pub struct Host {
     /// The kernel's clock source, such as `tsc`.
     #[serde(default)]
     pub clock_source: Option<String>,
-    /// The kernel settings that determine the behaviour of sockets, by their sysctl names.
+    /// The kernel settings that determine the behaviour of sockets, by their sysctl names such as `net.ipv4.tcp_rmem`.
     #[serde(default)]
     pub sysctls: BTreeMap<String, String>,
 }
@@ -82,7 +83,7 @@ pub enum Awake {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum IdlePolicy {
-    /// Idle cores spin if the system allows it, so that a waiting process is woken at once.
+    /// Idle cores spin if the system allows it, so that a waiting process wakes at once.
     Poll,
     /// Idle cores sleep, as the machine is configured.
     Sleep,
@@ -122,8 +123,8 @@ impl Build {
     }
 }
 
-/// The round-trip time of a cache line between the cores of the two ends, in nanoseconds. If the two figures differ by
-/// a multiple, a hypervisor moved the cores of this virtual machine during the run.
+/// The round-trip time of a cache line between the cores of the two ends, in nanoseconds. If the later figure is a
+/// multiple of the earlier one or the reverse, a hypervisor moved the cores of this virtual machine during the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CoreRoundTrip {

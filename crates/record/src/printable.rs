@@ -6,8 +6,8 @@ const QUOTED: usize = 200;
 
 /// Returns the text with every character escaped that could change the display of other text.
 ///
-/// Control characters (C0, DEL, C1) are escaped, so that no escape sequence reaches a terminal. So are invisible and
-/// reordering format characters. Escaping an escaped text changes nothing.
+/// Control characters (C0, DEL, C1) are escaped, so that no escape sequence reaches a terminal. Invisible and
+/// reordering format characters are escaped, too. Escaping an escaped text changes nothing.
 ///
 /// ```
 /// assert_eq!(longhaul_record::printable("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");

@@ -90,7 +90,7 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Returns the facts about an engine with HTTP; `None` for the engines without HTTP, which are loops over the
+    /// Returns the facts about an engine with HTTP; `None` for an engine without HTTP, which is a loop over the
     /// carrier.
     fn http(self) -> Option<HttpFacts> {
         match self {
@@ -115,9 +115,9 @@ struct HttpFacts {
 pub struct Protocol {
     /// The `--protocol` flag's value and the first part of a case's name.
     pub name: &'static str,
-    /// The transport below the engine.
+    /// The carrier: the transport below the engine.
     pub carrier: Carrier,
-    /// The protocol on top of the carrier.
+    /// The engine: the protocol on top of the carrier.
     pub engine: Engine,
 }
 
@@ -231,7 +231,8 @@ pub enum ProtocolKind {
     Baseline,
     /// A version of HTTP.
     Http,
-    /// The highest goodput of the carrier on this machine, whatever the chunk size.
+    /// A loop over the carrier in the best size of system calls: the highest goodput of the carrier on this machine,
+    /// whatever the chunk size.
     Ceiling,
 }
 

@@ -34,8 +34,8 @@ pub struct ReadRecords {
 pub struct Damage {
     /// The damaged lines.
     pub lines: Vec<DamagedLine>,
-    /// A last line without a line break, which a full disk or a killed process leaves behind. Such a line does not
-    /// count as damage.
+    /// A last line without a line break that is not a record, as a full disk or a killed process leaves it. Such a line
+    /// does not count as damage if the file has a record.
     pub torn: Option<DamagedLine>,
 }
 
@@ -112,8 +112,8 @@ impl Damage {
     }
 }
 
-/// Reads the records of a file, or of the file in a folder of results. A last line without a line break is skipped.
-/// Files that end in `.gz` or `.zst` are decompressed.
+/// Reads the records of a file, or of the file in a folder of results. A torn last line is skipped: one that has no
+/// line break and is not a record. Files that end in `.gz` or `.zst` are decompressed.
 ///
 /// # Errors
 /// Fails if the file cannot be read, has no record, has a damaged line, or has a record of another schema version.

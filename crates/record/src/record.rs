@@ -16,7 +16,8 @@ use crate::{
 /// receiver, and `peak_rss_bytes` is at least the highest sample.
 pub const SCHEMA_VERSION: u32 = 2;
 
-/// The oldest schema version that can be read. Figures that had another meaning in that version are null after reading.
+/// The oldest schema version that can be read. Figures that have another meaning in that version are null after
+/// reading.
 pub(crate) const OLDEST_VERSION: u32 = 1;
 
 /// One run of one case: a line of `records.jsonl`. A figure that could not be taken is null.
@@ -43,19 +44,19 @@ pub struct Record {
     /// name of the program in `bench --peer`. Null for all other runs.
     #[serde(default)]
     pub peer: Option<String>,
-    /// The number of tries that `send` or `fetch` took (`--retry`), of which the figures are those of the last; null for all
+    /// The number of tries that `send` or `fetch` made (`--retry`). The figures are those of the last try. Null for all
     /// other runs, and in records written before 2026-11-27.
     #[serde(default)]
     pub tries: Option<u32>,
     /// The redirects that `send` or `fetch` followed (`-L`); null if there were none, and for all other runs.
     #[serde(default)]
     pub redirects: Option<Redirects>,
-    /// The session of TLS that `send` or `fetch` was to resume (`--resume-session`); null for all other runs, and in records
-    /// written before 2026-11-27.
+    /// The TLS session that `send` or `fetch` was to resume (`--resume-session`); null for all other runs, and in
+    /// records written before 2026-11-27.
     #[serde(default)]
     pub resumption: Option<Resumption>,
-    /// The role of the program of someone else whose memory is in `sender` or `receiver`: the one under proof, or that of
-    /// `bench --peer`. Null if both ends are longhaul's own, and in records of `send` and `fetch`.
+    /// The role of the program of someone else whose memory is in `sender` or `receiver`: the program under proof, or
+    /// that of `bench --peer`. Null if both ends are longhaul's own, and in records of `send` and `fetch`.
     #[serde(default)]
     pub subject: Option<Subject>,
     /// The program that took the place of one end in `bench --peer`; null for all other runs.
@@ -71,7 +72,7 @@ pub struct Record {
     /// 2026-11-27.
     #[serde(default)]
     pub schedule: Option<Schedule>,
-    /// The number of runs that the session planned, with those of all its cases and rounds; null in records of `send` and
+    /// The number of runs that the session planned, over all its cases and rounds; null in records of `send` and
     /// `fetch`, and in records written before 2026-11-28.
     #[serde(default)]
     pub planned_runs: Option<u64>,
@@ -79,33 +80,38 @@ pub struct Record {
     /// `fetch`, and in records written before 2026-11-28.
     #[serde(default)]
     pub sequence: Option<u64>,
-    /// The conditions of the machine, seen before the session, that spoil its figures.
+    /// The warnings: conditions of the machine, seen before the session, that spoil its figures.
     #[serde(default)]
     pub warnings: Vec<Warning>,
-    /// The start of the run, as RFC 3339 writes times.
+    /// The time at which the run started, in the form of RFC 3339.
     pub started_at: String,
-    /// The outcome: `ok` if every body arrived and was confirmed, or if a program under proof ended a transfer whose reader
-    /// stood still (`stall.ended`), else `error`.
+    /// The outcome. It is `ok` if every body arrived and was confirmed, or if a program under proof ended a transfer
+    /// whose reader stood still (`stall.ended`). Otherwise it is `error`.
     pub outcome: Outcome,
     /// The failure of the run; null if and only if the outcome is `ok`.
     pub error: Option<Fault>,
-    /// The duration in seconds by the client's clock, from handing over the first request to the confirmed end. Where the
-    /// client is a program of someone else, from the end of its handshake to the receipt of an upload or to the exit of the
-    /// program.
+    /// The duration in seconds by the client's clock, from handing over the first request to the confirmed end. Null
+    /// for a proxy under proof, and if a reader stood still on purpose.
+    ///
+    /// Programs of someone else have other bounds. A client of `bench --peer`: from the end of its handshake to the
+    /// receipt of an upload, or to the exit of the client. An upload of a client under proof: the time at the receiver.
+    /// A download of such a client: from the first sample with body bytes to the exit of the client. A `program` under
+    /// proof: from its start to its exit.
     pub elapsed_s: Option<f64>,
     /// The goodput: all body bytes divided by `elapsed_s`.
     pub goodput_bytes_per_s: Option<f64>,
-    /// The duration in seconds of the slowest handshake of a connection, by the client's clock.
+    /// The duration in seconds of the slowest handshake of a connection, by the client's clock; null if no client of
+    /// longhaul's own connected.
     pub handshake_s: Option<f64>,
     /// The time in seconds from handing over the request until the first body byte passed the receiver. Null if the
     /// receiver is not longhaul's, for uploads to another machine, and for uploads in records of schema version 1.
     pub first_byte_s: Option<f64>,
-    /// The bytes that a proxy under proof, and the sockets around it, had taken in and not passed on when its reader had
-    /// stood still and no more came; null for all other runs.
+    /// The bytes that a proxy under proof and the sockets around it had taken in and not passed on while its reader
+    /// stood still. They are counted when no more bytes came. Null for all other runs.
     #[serde(default)]
     pub absorbed_bytes: Option<u64>,
-    /// The standstill of the reader; null if the case demands none, if the body did not come so far, and in records
-    /// written before 2026-11-27.
+    /// The standstill of the reader. Null if the case demands none, if the body did not reach the beginning of the
+    /// standstill, and in records written before 2026-11-27.
     #[serde(default)]
     pub stall: Option<Stall>,
     /// The time in microseconds that the receiver busy-polls before it sleeps; null in records written before
@@ -113,9 +119,11 @@ pub struct Record {
     #[serde(default)]
     pub spin_us: Option<f64>,
     /// The time from the sender's handing over of a byte to its arrival at the receiver, at the offsets where both ends
-    /// read the clock, of all bodies. Null unless the sender was held to a rate (`--limit-rate`) and both ends were on one
-    /// machine, with more than 32 bodies, with several bodies of a protocol without HTTP, and with several bodies in records
-    /// written before 2026-11-28.
+    /// read the clock, of all bodies.
+    ///
+    /// Null unless the sender was held to a rate (`--limit-rate`) and both ends were on one machine. Null with more
+    /// than 32 bodies, with several bodies of a protocol without HTTP, and with several bodies in records written
+    /// before 2026-11-28.
     #[serde(default)]
     pub delivery: Option<Latency>,
     /// The rates of concurrent bodies; null if there was one body.
@@ -125,18 +133,18 @@ pub struct Record {
     /// Null if that is not known, and in records written before 2026-11-27.
     #[serde(default)]
     pub disturbed: Option<bool>,
-    /// The disturbances of the run, in words: one for each rule in docs/explanation/measuring.md that applies to the run.
+    /// The disturbances of the run, in words: one for each rule in docs/explanation/measuring.md that applies.
     #[serde(default)]
     pub disturbances: Vec<String>,
     /// The conditions on the machine during the run; null if longhaul did not watch them, and in records written before
     /// 2026-11-27.
     #[serde(default)]
     pub conditions: Option<Conditions>,
-    /// The cause that limited goodput, by the fixed rules in docs/explanation/limits-of-goodput.md. Null if the run failed,
-    /// if no rule applies, and in records written before 2026-11-28.
+    /// The cause that limited goodput, by the fixed rules in docs/explanation/limits-of-goodput.md. Null if the run
+    /// failed, if no rule applies, and in records written before 2026-11-28.
     #[serde(default)]
     pub limited_by: Option<LimitedBy>,
-    /// The emulated network between the ends, as it was measured; null without one, and in records written before
+    /// The emulated network between the ends, with its measurements; null without one, and in records written before
     /// 2026-11-28.
     #[serde(default)]
     pub network: Option<NetworkRecord>,
@@ -144,8 +152,8 @@ pub struct Record {
     pub sender: Option<EndRecord>,
     /// The measurements of the end that received the body; null if there are none.
     pub receiver: Option<EndRecord>,
-    /// The round-trip time between the cores of the two ends; null if the ends were not bound to two cores of one machine,
-    /// and in records written before 2026-11-24.
+    /// The round-trip time between the cores of the two ends. Null if the ends were not bound to two cores of one
+    /// machine, and in records written before 2026-11-24.
     #[serde(default)]
     pub core_round_trip: Option<CoreRoundTrip>,
     /// The digests of the body at both ends; null if the sink computes no digest.
@@ -153,26 +161,26 @@ pub struct Record {
     /// The command line that made the record, without secrets; null in records written before 2026-11-23.
     #[serde(default)]
     pub command: Option<String>,
-    /// The machine on which the run was made; the client's machine if the ends were on two (`peer_host`).
+    /// The machine on which the run was made; the client's machine if the ends were on two machines (`peer_host`).
     pub host: Shared<Host>,
     /// The build of the program that made the record.
     pub build: Shared<Build>,
-    /// The machine of the server if the ends were on two machines (`bench --to`); null for all other runs, and in records
-    /// written before 2026-11-28.
+    /// The machine of the server if the ends were on two machines (`bench --to`); null for all other runs, and in
+    /// records written before 2026-11-28.
     #[serde(default)]
     pub peer_host: Option<Shared<Host>>,
-    /// The build of the program that ran the server on `peer_host`; null without that machine.
+    /// The build of the program that ran the server on `peer_host`; null if `peer_host` is null.
     #[serde(default)]
     pub peer_build: Option<Shared<Build>>,
-    /// The parameters of the connection in effect, as the client saw them. With several connections, those of the
-    /// first.
+    /// The parameters of the connection in effect, as the client saw them. If there are several connections, those of
+    /// the first one.
     pub link: Option<LinkRecord>,
     /// The values of all limits in force, by flag. The case states the same values.
     pub limits: Limits,
 }
 
 impl Record {
-    /// Creates a record of a run of `case` without any measurement.
+    /// Creates the record of a run of `case`, without any measurement.
     pub fn new(run_id: impl Into<String>, case: Case) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
@@ -224,13 +232,13 @@ impl Record {
         }
     }
 
-    /// Reads one line of `records.jsonl`, of this or an earlier version of the program.
+    /// Reads one line of `records.jsonl`, as this or an earlier version of longhaul wrote it.
     ///
     /// # Errors
     /// Fails if the line is not a record.
     pub fn from_json(line: &[u8]) -> serde_json::Result<Self> {
         let mut record: Self = serde_json::from_slice(line)?;
-        // Earlier versions stated limits and busy-polling time only beside the case.
+        // Earlier versions stated limits and busy-polling time only outside the case.
         let limits = record.limits.clone();
         let spin = record.spin_us.and_then(|us| Duration::try_from_secs_f64(us / 1e6).ok());
         record.case.complete(&limits, spin);
@@ -244,7 +252,7 @@ impl Record {
     }
 
     /// Drops the figures of a record of schema version 1 that have another meaning today. These are the processor time
-    /// per GiB of a receiver that busy-polled, and the first byte of an upload, which was taken at the sender.
+    /// per GiB of a receiver that busy-polled, and the first byte of an upload, which version 1 took at the sender.
     fn drop_changed_figures(&mut self) {
         if self.case.direction == Direction::Up {
             self.first_byte_s = None;
@@ -286,14 +294,13 @@ impl Record {
         self.outcome == Outcome::Ok
     }
 
-    /// Returns the facts about the protocol: those that the record states, or else those that are known of the
-    /// protocol's name.
+    /// Returns the facts about the protocol: those that the record states, or else those of the protocol's name.
     pub fn facts(&self) -> ProtocolFacts {
         self.protocol.clone().unwrap_or_else(|| ProtocolFacts::of(&self.case.protocol))
     }
 }
 
-/// The outcome of a run: its confirmed end, or a failure.
+/// The outcome of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -361,7 +368,7 @@ pub const SCHEMA: &str = include_str!("../record.schema.json");
 mod tests {
     use super::*;
 
-    /// The schema is committed so that a review shows each change to the record.
+    /// The schema is committed, so that a review shows each change to the record.
     #[test]
     fn the_committed_schema_is_the_one_of_these_types() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/record.schema.json");

@@ -3,7 +3,7 @@
 /// The text that replaces a secret.
 const REDACTED: &str = "***";
 
-/// The query parameters of a longhaul server's URL whose values are numbers or sizes, and are not redacted.
+/// The query parameters of a longhaul server's URL whose values are numbers or sizes. Such values are not redacted.
 const OWN_PARAMETERS: [&str; 3] = ["size", "chunk", "seed"];
 
 /// The longest value of a query parameter that is not redacted, in bytes: a number of 64 bits with a unit.
@@ -72,7 +72,7 @@ fn redacted_parameter(part: &str) -> String {
     }
 }
 
-/// Returns whether a value is a word in braces, which stands for another value.
+/// Returns whether a value is a placeholder: a word in braces, which stands for another value.
 fn is_placeholder(value: &str) -> bool {
     let word = value.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
     word.is_some_and(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase()))
@@ -86,7 +86,7 @@ fn is_amount(value: &str) -> bool {
         && matches!(unit, "" | "B" | "K" | "M" | "G" | "KB" | "MB" | "GB" | "KiB" | "MiB" | "GiB")
 }
 
-/// Returns a header line, as `-H` takes it. The value is replaced unless the field is a public one.
+/// Returns a header line in the form of the `-H` flag. Its value is redacted unless the field is public.
 pub fn redacted_header(line: &str) -> String {
     let Some((name, value)) = line.split_once(':') else {
         // `Name;` is an empty field, and `@FILE` names a file of header lines.
@@ -100,7 +100,7 @@ pub fn redacted_header(line: &str) -> String {
     if is_public || value.trim().is_empty() { line.to_owned() } else { format!("{name}: {REDACTED}") }
 }
 
-/// Returns a field of a form, as `-F` takes it. The value is replaced unless it is a file.
+/// Returns a field of a form in the form of the `-F` flag. Its value is redacted unless it names a file.
 fn redacted_field(field: &str) -> String {
     match field.split_once('=') {
         Some((_, value)) if value.starts_with(['@', '<']) => field.to_owned(),
@@ -109,13 +109,13 @@ fn redacted_field(field: &str) -> String {
     }
 }
 
-/// Returns a command line without the secrets in URLs, in header lines, in fields of forms, and in the values of `-u`, `--user`, `-U`,
-/// `--proxy-user` and `--oauth2-bearer`.
+/// Returns a command line without its secrets: those in URLs, header lines and fields of forms, and the values of `-u`,
+/// `--user`, `-U`, `--proxy-user` and `--oauth2-bearer`.
 pub fn redacted_command(arguments: impl IntoIterator<Item = String>) -> String {
     redacted_words(arguments).join(" ")
 }
 
-/// Returns the words of a command line as [`redacted_command`] does, each by itself.
+/// Returns the words of a command line without their secrets, as [`redacted_command`] does for the whole line.
 pub fn redacted_words(arguments: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut next = Value::Public;
     arguments
@@ -131,15 +131,15 @@ pub fn redacted_words(arguments: impl IntoIterator<Item = String>) -> Vec<String
         .collect()
 }
 
-/// The kind of the value that a flag takes: public, a header line, or secret.
+/// The kind of the value that a flag takes, which decides its redaction.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Value {
     Public,
     Header,
     Secret,
-    /// The URL of a proxy, which may have no scheme.
+    /// The URL of a proxy, which may lack a scheme.
     Proxy,
-    /// A field of a form, whose value is secret unless it is a file.
+    /// A field of a form. Its value is secret unless it names a file.
     Form,
 }
 
@@ -166,7 +166,7 @@ impl Value {
     }
 }
 
-/// Returns one argument without its secrets, and the kind of the next argument if that is the value of this one.
+/// Returns one argument without its secrets. If its value is the next argument, also returns the kind of that value.
 fn redacted_argument(argument: &str) -> (String, Value) {
     if let Some(long) = argument.strip_prefix("--") {
         let kind = |flag| Value::of_long(flag);

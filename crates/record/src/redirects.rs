@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The redirects that a transfer followed before the exchange that was measured.
+/// The redirects that a transfer followed before the measured exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Redirects {

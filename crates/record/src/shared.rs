@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A value whose copies share their memory until one of them is changed. Thousands of records have one machine and one
-/// build in common. In JSON, a shared value is written as the value itself.
+/// build in common. In JSON, a shared value has the form of the value itself.
 ///
 /// ```
 /// use longhaul_record::{Host, Shared};
@@ -43,7 +43,7 @@ impl<T> Deref for Shared<T> {
     }
 }
 
-/// Gives mutable access to this copy. The memory is copied first if other copies share it.
+/// Gives mutable access to this copy. If other copies share the memory, it is copied first.
 impl<T: Clone> DerefMut for Shared<T> {
     fn deref_mut(&mut self) -> &mut T {
         Arc::make_mut(&mut self.0)

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// In the text form, `KiB MiB GiB` are powers of 1024, `KB MB GB` powers of 1000, and bare `K M G` powers of 1024. A
 /// bare number counts bytes. [`Display`](fmt::Display) prints a whole number of the largest possible unit, so that the
-/// text parses back to the same size: of a power of 1000 if its number has fewer digits, else of a power of 1024.
+/// text parses back to the same size. From 10,000 bytes on, the unit is a power of 1000 if its number has fewer digits
+/// than that of a power of 1024.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
@@ -53,7 +54,7 @@ const LEAST_DECIMAL: u64 = 10_000;
 const BINARY: &[(&str, u64)] = &[("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
 const DECIMAL: &[(&str, u64)] = &[("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1000)];
 
-/// A number of bytes per second, at least one. The text form is the same as that of a [`ByteSize`].
+/// A number of bytes per second, at least one. Its text form is that of a [`ByteSize`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "u64"))]
 #[serde(try_from = "u64", into = "u64")]
@@ -124,8 +125,8 @@ pub fn gbit_per_s(bytes_per_s: f64) -> f64 {
     bytes_per_s * 8.0 / 1e9
 }
 
-/// Formats a figure with three digits, and with all digits of a whole number above: `0.243`, `2.31`, `42.0`, `7412`. A slow
-/// path has rates far below those of loopback, of which a fixed number of decimals would leave nothing.
+/// Formats a figure with three digits, and with all digits of a whole number above: `0.243`, `2.31`, `42.0`, `7412`. A
+/// fixed number of decimals would leave nothing of the rates of slow paths, which are far below those of loopback.
 pub fn three_digits(figure: f64) -> String {
     let decimals = match figure.abs() {
         0.0 | 99.95.. => 0,

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 /// The time that a measured receiver busy-polls by default before it sleeps. Without busy-polling, an HTTP/2 sender
-/// with an empty window and a receiver without further bytes wake each other once per MiB. With busy-polling, h2c moved
-/// 7,200 instead of 4,900 MiB/s, and h2 3,300 instead of 2,850.
+/// with an empty window and a receiver without further bytes wake each other once per MiB. Busy-polling raised the
+/// goodput of h2c from 4,900 to 7,200 MiB/s, and that of h2 from 2,850 to 3,300 MiB/s.
 pub const DEFAULT_SPIN: Duration = Duration::from_micros(100);
 
-/// Returns a busy-polling time as `--spin` takes it: in microseconds, or in nanoseconds if it is not a whole number of
-/// microseconds.
+/// Returns a busy-polling time in the form of the `--spin` flag: in microseconds, or in nanoseconds if it is not a
+/// whole number of microseconds.
 pub(crate) fn spin_name(spin: Duration) -> String {
     match spin.subsec_nanos() % 1000 {
         0 => format!("{}us", spin.as_micros()),

@@ -1,4 +1,4 @@
-//! The time for which the reader of a body stood still.
+//! The standstill of the reader of a body.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 pub struct Stall {
     /// The time in seconds at which the reader began to stand still, by the clock of the program's memory timeline.
     pub began_s: f64,
-    /// The time in seconds for which the reader stood still. It is shorter than the case demands if the program ended
-    /// before.
+    /// The time in seconds for which the reader stood still. It is shorter than the case demands if the program under
+    /// proof ended the transfer before.
     pub seconds: f64,
-    /// The reason for which the transfer was not completed, if the program ended it by itself; null if the whole body
-    /// arrived.
+    /// The reason why the transfer was not completed, if the program under proof ended it by itself; null if the whole
+    /// body arrived.
     pub ended: Option<String>,
 }

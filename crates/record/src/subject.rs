@@ -22,7 +22,7 @@ pub enum Subject {
     Program,
 }
 
-/// A program of someone else in the place of one end.
+/// A program of someone else that takes the place of one end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PeerProgram {
@@ -33,7 +33,7 @@ pub struct PeerProgram {
 }
 
 impl Subject {
-    /// Returns the end of the body that the program is.
+    /// Returns the end whose measurements are those of the program.
     pub fn end(self, direction: Direction) -> End {
         match self {
             Self::Client => direction.client(),

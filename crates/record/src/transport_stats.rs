@@ -14,13 +14,13 @@ pub enum TransportStats {
 }
 
 /// The number of times that the sender's bodies over HTTP/2 could hand over nothing, over all connections. A wait that
-/// the next turn of the connection ends does not count.
+/// ends by the next poll of the connection does not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SendWaits {
-    /// The waits for credit of the peer (RFC 9113 section 5.2), during which the socket took every write.
+    /// The waits for the peer's credit (RFC 9113 section 5.2), during which the socket took every write.
     pub credit: u64,
-    /// The waits during which the socket was full.
+    /// The waits during which the socket refused a write because it was full.
     pub socket: u64,
 }
 
@@ -60,9 +60,9 @@ pub struct TcpStats {
 pub struct TcpBusy {
     /// All of the time (tcpi_busy_time).
     pub total_us: u64,
-    /// The part during which the peer's receive window was full (tcpi_rwnd_limited).
+    /// The part of the time during which the peer's receive window was full (tcpi_rwnd_limited).
     pub window_limited_us: u64,
-    /// The part during which the send buffer was full and everything in it was sent (tcpi_sndbuf_limited).
+    /// The part of the time during which the send buffer was full and everything in it was sent (tcpi_sndbuf_limited).
     pub buffer_limited_us: u64,
 }
 
@@ -95,7 +95,7 @@ pub struct QuicStats {
     /// The least round-trip time, in microseconds; null in records written before 2026-11-28.
     #[serde(default)]
     pub min_rtt_us: Option<u64>,
-    /// The frames that told the peer, or the end, that a window was full; null in records written before 2026-11-28.
+    /// The frames by which an end told its peer that a window was full; null in records written before 2026-11-28.
     #[serde(default)]
     pub blocked: Option<QuicBlocked>,
     /// The number of times that the path stopped carrying packets of the largest size; null in records written before
@@ -104,8 +104,8 @@ pub struct QuicStats {
     pub black_holes: Option<u64>,
 }
 
-/// The number of frames about a window that is full (RFC 9000 sections 19.12 and 19.13). A sender sends one for each
-/// limit that it reaches.
+/// The number of frames about a full window (RFC 9000 sections 19.12 and 19.13). A sender sends one for each limit that
+/// it reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct QuicBlocked {
@@ -120,8 +120,8 @@ pub struct QuicBlocked {
 }
 
 impl TransportStats {
-    /// Adds the counters of another connection of the same end. Round-trip times, windows and segment or packet size
-    /// stay those of the first connection.
+    /// Adds the counters of another connection of one end. Round-trip times, windows, and segment or packet sizes stay
+    /// those of the first connection.
     pub fn add(&mut self, other: &Self) {
         match (self, other) {
             (Self::Tcp(mine), Self::Tcp(theirs)) => {

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct Warning {
     /// The name of the condition, as `longhaul doctor` names it.
     pub name: String,
-    /// The observation, as a sentence without a full stop: "other processes used 55 % of the CPU".
+    /// The observation, as a sentence without a full stop, such as "other processes used 55 % of the CPU".
     pub observed: String,
-    /// The effect on the figures: "lower and noisier figures".
+    /// The effect on the figures, such as "lower and noisier figures".
     pub expect: String,
 }
 
@@ -24,7 +24,7 @@ impl Warning {
     }
 }
 
-/// Writes the observation and the expectation as two sentences.
+/// Writes the observation and the effect as two sentences.
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}. Expect {}.", self.observed, self.expect)

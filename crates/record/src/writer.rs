@@ -18,15 +18,15 @@ pub struct Results {
     length: u64,
 }
 
-/// A folder of results that is written again.
+/// A folder of results that was opened again for further records.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Resumed {
     /// The folder.
     pub results: Results,
-    /// The records that it holds.
+    /// The records that the folder holds.
     pub records: Vec<Record>,
-    /// The torn last line that was cut off, as a reader reports it.
+    /// The torn last line that was cut off, described as a reader reports it.
     pub torn: Option<String>,
 }
 
@@ -93,8 +93,8 @@ impl Results {
         Ok(Self { folder: folder.into(), records, written: 0, length: 0 })
     }
 
-    /// Opens the file of records in a folder to append further records, and returns it with the records that it holds. A torn
-    /// last line is cut off; a last record without a line break gets one.
+    /// Opens the file of records in a folder to append further records, and returns it with its records. A torn last
+    /// line is cut off. A last record without a line break gets one.
     ///
     /// # Errors
     /// Fails if the file cannot be read or written, has no record, or has a damaged line that is not the last.
@@ -133,7 +133,7 @@ impl Results {
     /// holds the whole lines before the record.
     ///
     /// # Errors
-    /// Fails if the file cannot be written.
+    /// Fails if the record cannot be written as JSON, or the file cannot be written.
     pub fn write(&mut self, record: &Record) -> Result<(), WriteError> {
         let line = record.to_line()?;
         if let Err(source) = self.records.write_all(line.as_bytes()) {

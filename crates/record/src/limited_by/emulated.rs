@@ -4,11 +4,13 @@ use crate::{Cause, LimitedBy, NetworkRecord, Record, RelayKind};
 
 use super::network::{Bound, Path};
 
-/// The least share of a rate, or of a relay's window, that counts as used: the beginning and the end of a transfer are left over.
+/// The least share of a rate, or of the window of a relay, that counts as used. The beginning and the end of a transfer
+/// leave the rest.
 const USED: f64 = 0.9;
 
 impl Record {
-    /// Returns the rate of the emulated network as the cause, if the body takes all of it. `share` of the time speaks for it.
+    /// Returns the rate of the emulated network as the cause, if the body took at least 90 % of it. `share` is the
+    /// share of the time to state as evidence.
     pub(super) fn emulated_rate(&self, elapsed_s: f64, share: f64) -> Option<LimitedBy> {
         let network = self.network.as_ref()?;
         let rate = network.asked.rate?;
@@ -18,13 +20,14 @@ impl Record {
         is_used.then(|| LimitedBy::new(Cause::PathRate, share, evidence()))
     }
 
-    /// Returns the emulated network at whose relay the connections of TCP end; `None` without one.
+    /// Returns the emulated network whose relay ends TCP connections; `None` for any other network, or without one.
     pub(super) fn relay_of_tcp(&self) -> Option<&NetworkRecord> {
         self.network.as_ref().filter(|network| network.relay == RelayKind::Sockets)
     }
 
-    /// Returns the bound that holds over TCP whose connections end at a relay: HTTP/2's windows, or that of the relay. The
-    /// counters of the sender's kernel are those of a connection to the relay, which has no distance.
+    /// Returns the bound on TCP connections that end at a relay: the windows of HTTP/2, or else the full window of the
+    /// relay. The sender's kernel counts only the connection to the relay, which has no distance, so its counters are
+    /// of no use.
     pub(super) fn bound_of_relayed_tcp(&self, relay: &NetworkRecord) -> Option<Bound> {
         if let Some(bound) = self.http2_bound() {
             return Some(bound);

@@ -1,4 +1,4 @@
-//! The cause that limited the goodput of a run, judged from the measurements of its record alone.
+//! The cause that limited the goodput of a run, judged from its record alone.
 
 mod emulated;
 mod network;
@@ -19,9 +19,9 @@ use shares::Shares;
 pub struct LimitedBy {
     /// The cause.
     pub cause: Cause,
-    /// The share of the elapsed time that speaks for the cause: at most 1.
+    /// The share of the elapsed time that is evidence for the cause: at most 1.
     pub share: f64,
-    /// The figures that speak for the cause, in words, such as `64KiB per 40.1 ms`.
+    /// The figures that are evidence for the cause, in words, such as `64KiB per 40.1 ms`.
     pub evidence: String,
 }
 
@@ -30,9 +30,9 @@ pub struct LimitedBy {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
-    /// The sending application: it handed over the body no faster.
+    /// The sending application, which handed over the body no faster.
     Sender,
-    /// The receiving application: it read the body no faster.
+    /// The receiving application, which read the body no faster.
     Receiver,
     /// The processor of the sender.
     SenderCpu,
@@ -46,7 +46,7 @@ pub enum Cause {
     SendBuffer,
     /// The sender's congestion window.
     CongestionWindow,
-    /// The rate of the path: packets wait in a queue between the ends.
+    /// The rate of the path, at which packets wait in a queue between the ends.
     PathRate,
 }
 
@@ -82,7 +82,7 @@ impl Cause {
 
 impl LimitedBy {
     fn new(cause: Cause, share: f64, evidence: String) -> Self {
-        // Further digits are noise, and make every line of a record longer.
+        // More than three digits are noise, and lengthen every line of a record.
         Self { cause, share: (1000.0 * share).round() / 1000.0, evidence }
     }
 }
@@ -99,38 +99,41 @@ impl fmt::Display for LimitedBy {
     }
 }
 
-/// The least share of the time that a body waits for an application which limits goodput. Bodies that were held to a
-/// twelfth of the goodput of loopback waited for 92 to 99 % of the time.
+/// The least share of the time that a body waits for an application, if the application limits goodput. Bodies that
+/// were held to a twelfth of the goodput of loopback waited for 92 to 99 % of the time.
 const APPLICATION: f64 = 0.5;
 
-/// The least share of the time that an end needs its processor, or waits for it, if the processor limits goodput. The
-/// rest of such a run is the beginning and the end of the transfer, and waiting for the other end in bursts.
+/// The least share of the time for which an end needs its processor, or waits for it, if the processor limits goodput.
+/// In the rest of such a run, the transfer begins and ends, and the ends wait for each other in bursts.
 const PROCESSOR: f64 = 0.8;
 
-/// The least sum of the shares in which both ends need their processors, if the processors limit goodput. Ends that a
-/// full window holds back work in turns, and the sum is at most 1. Measured on two cores whose other load left the ends
-/// half of the time: 1.0 to 1.1 with windows of 16 to 64 KiB, 1.2 to 1.4 with the default windows, under HTTP/1.1,
-/// HTTP/2 and HTTP/3.
+/// The least sum of the shares of the time in which the two ends need their processors, if the processors limit
+/// goodput.
+///
+/// Ends that a full window holds back work in turns, and their sum is at most 1. Under load that left the ends half of
+/// the time of two cores, HTTP/1.1, HTTP/2 and HTTP/3 had sums of 1.0 to 1.1 with windows of 16 to 64 KiB. With the
+/// default windows, the sums were 1.2 to 1.4.
 const TOGETHER: f64 = 1.18;
 
 /// The least share of the time in which the busier end needs its processor, if the counters of the network name no
-/// cause: the two ends work in turns.
+/// cause. The ends of such a run work in turns.
 const IN_TURNS: f64 = 0.5;
 
 impl Record {
-    /// Judges what limited goodput. Sets `limited_by`.
+    /// Judges from the measurements what limited goodput. Sets the field `limited_by`.
     ///
     /// The first rule that holds decides:
     ///
     /// 1. A body waited for an application for at least half of the time (`application_wait_s`).
     /// 2. An end needed its processor, or waited for it, for at least 80 % of the time, or both ends together for at
-    ///    least 118 % (`cpu`, `run_delay_s`). Of the wait of an end that busy-polls, the share of work in its processor time
-    ///    counts. The busier end is the cause.
-    /// 3. The body took at least 90 % of the rate of an emulated network (`network`), or the window of its relay was full.
+    ///    least 118 % (`cpu`, `run_delay_s`). For an end that busy-polls, the wait counts in proportion to the share of
+    ///    work in its processor time. The busier end is the cause.
+    /// 3. The body took at least 90 % of the rate of an emulated network, or the window of its relay was full
+    ///    (`network`).
     /// 4. The counters of the sender's connection name a window, a buffer or the path (`send_waits`, `transport`).
     /// 5. The busier end needed its processor for at least half of the time.
     ///
-    /// If none holds, or the run failed, the field stays empty.
+    /// If no rule holds, or the run failed, the field is `None`.
     pub fn judge_limit(&mut self) {
         self.limited_by = self.limit_found();
     }

@@ -1,4 +1,4 @@
-//! The windows, buffers and the path as causes, from the counters of the sender's connections.
+//! The windows, the buffers and the path as causes, from the counters of connections.
 
 use crate::{
     ByteSize, Cause, End, H2_WINDOW, LimitedBy, QUIC_CONNECTION_WINDOW, QUIC_SEND_WINDOW, QUIC_WINDOW,
@@ -7,48 +7,53 @@ use crate::{
 
 use super::shares::Shares;
 
-/// The least share of the time in which a sender is idle, if windows, buffers or the path limit goodput. A sender that
-/// the processors of both ends limit in turns is idle for less.
+/// The least share of the time in which a sender is idle, or a TCP connection has data outstanding, if windows, buffers
+/// or the path limit goodput. A sender that the processors of both ends limit in turns is idle for less.
 const IDLE: f64 = 0.2;
 
-/// The least ratio of the round-trip time to the least one of the run that shows a queue on the path.
+/// The least ratio of the round-trip time to the shortest one of the run that shows a queue on the path.
 const QUEUED_RATIO: f64 = 2.0;
 
-/// The least time that packets wait in a queue on the path, in microseconds. On loopback, round trips of up to half a
-/// millisecond come from the ends themselves, which take turns.
+/// The shortest wait in a queue on the path that counts as evidence, in microseconds. On loopback, the ends take turns,
+/// which alone makes round trips of up to half a millisecond.
 const QUEUED_US: u64 = 1000;
 
-/// The least sum of the shares in which both ends work, busy-poll or wait for their cores, from which the ends themselves
-/// delay packets. Between two ends that work in turns, one of them works all the time.
+/// The least sum of the shares in which both ends work, busy-poll or wait for their cores, if the ends themselves delay
+/// packets. Of two ends that work in turns, one always works.
 const ENDS_DELAY: f64 = 0.9;
 
-/// The least time in a queue, in microseconds, where the ends themselves delay packets: a tick of the scheduler at 250
-/// Hz, for which another process may keep the core of an end.
+/// The shortest wait in a queue that counts as evidence if the ends themselves delay packets, in microseconds. It is a
+/// tick of the scheduler at 250 Hz: for so long, another process may keep the core of an end.
 const QUEUED_BEHIND_ENDS_US: u64 = 4000;
 
-/// The most bytes in flight as a multiple of the bound on them, if the round-trip time is that of the path: by Little's
-/// law, goodput times round-trip time is in flight. The rest is for a goodput that is the mean of the run and a round-trip
-/// time that is of its end. A packet that waits for the core of its end is no longer in flight, but late.
+/// The most bytes in flight as a multiple of their bound, if a queue on the path is to explain the round-trip time. By
+/// Little's law, the bytes in flight are goodput times round-trip time.
+///
+/// The factor allows for a goodput that is the mean of the run, and a round-trip time that is of its end. Above the
+/// factor, packets wait for the core of an end, and are late, but not in flight.
 const IN_FLIGHT: f64 = 2.0;
 
-/// The share of a window up to which a smaller congestion window is the cause. A congestion window stops growing once
-/// it exceeds the bytes in flight, so it ends a little above a window that limits.
+/// The largest share of a window at which the congestion window is the cause. A congestion window stops growing once it
+/// exceeds the bytes in flight, so it ends a little above a window that limits.
 const SMALLER: f64 = 0.9;
 
-/// The least share of a congestion window that losses have cut and that the bytes in flight fill, if it and not a window
-/// of unknown size limits goodput. Measured over a path with a loss of 5 %: 0.8. A window limits from a tenth to two thirds of
-/// the congestion window: without losses, that one grows up to twice the bytes in flight.
+/// The least share of a congestion window that the bytes in flight fill, if the congestion window limits goodput and
+/// not another window of unknown size. Losses must have cut the congestion window.
+///
+/// Over a path with a loss of 5 %, the measured share was 0.8. A window that limits is from a tenth to two thirds of
+/// the congestion window: without losses, the congestion window grows up to twice the bytes in flight.
 const FILLED: f64 = 0.5;
 
-/// A bound on the bytes that are on their way.
+/// A bound on the bytes in flight: the cause that it stands for, and its size.
 pub(super) struct Bound {
     pub(super) cause: Cause,
-    /// The bytes of all connections and streams together; `None` if unknown.
+    /// The bytes of all connections and streams together; `None` if the number is unknown.
     pub(super) bytes: Option<u64>,
 }
 
 impl Bound {
-    /// Returns this bound, or the congestion windows of `congestion` bytes together if they are smaller.
+    /// Returns this bound, or the congestion windows of all connections if they are smaller. `congestion` is their sum
+    /// in bytes.
     fn or_congestion(self, congestion: u64, flight: &Flight) -> Self {
         let is_smaller = match self.bytes {
             Some(bytes) => (congestion as f64) < SMALLER * bytes as f64,
@@ -61,15 +66,15 @@ impl Bound {
     }
 }
 
-/// The bytes that are on their way at once: goodput times round-trip time.
+/// The bytes in flight: goodput times round-trip time.
 struct Flight {
     bytes: f64,
     has_losses: bool,
 }
 
 impl Record {
-    /// Returns the window, the buffer or the path that limited goodput; `None` if the counters name none. `ready` is the
-    /// sum of the shares in which the ends work, busy-poll or wait for their cores.
+    /// Returns the window, the buffer or the path that limited goodput; `None` if the counters name none. `ready` is
+    /// the sum of the shares in which the ends work, busy-poll or wait for their cores.
     pub(super) fn network_limit(
         &self,
         elapsed_s: f64,
@@ -122,18 +127,18 @@ impl Record {
         format!("{:.1} Mbit/s", self.case.total_bytes() as f64 * 8.0 / elapsed_s / 1e6)
     }
 
-    /// Returns the number of streams and connections that share the path.
+    /// Returns the number of streams per connection, and the number of connections.
     fn flows(&self) -> (u64, u64) {
         (u64::from(self.case.streams.max(1)), u64::from(self.case.connections.max(1)))
     }
 
-    /// Returns whether the receiver is longhaul's own, so that the limits of the record are its windows.
+    /// Returns whether the receiver is longhaul's own. The limits of the record are then the receiver's windows.
     fn has_own_receiver(&self) -> bool {
         self.receiver.is_some()
             && self.subject.is_none_or(|subject| subject.end(self.case.direction) != End::Receiver)
     }
 
-    /// Returns the windows of HTTP/2 as the bound, if bodies waited for credit more often than for the socket.
+    /// Returns the windows of HTTP/2 as the bound, if bodies waited more often for credit than for the socket.
     pub(super) fn http2_bound(&self) -> Option<Bound> {
         let waits = self.sender.as_ref()?.send_waits?;
         let (streams, connections) = self.flows();
@@ -170,14 +175,14 @@ impl Record {
         })
     }
 
-    /// Returns the receive window over HTTP/2 in bytes: that in effect at the end, or that of the limits in older
-    /// records.
+    /// Returns the receive window over HTTP/2 in bytes: the one in effect at the end of the transfer, or that of the
+    /// limits in older records.
     fn http2_window(&self) -> u64 {
         let in_effect = self.receiver.as_ref().and_then(|end| end.receive_window_bytes);
         in_effect.unwrap_or_else(|| self.limits.bytes(&H2_WINDOW))
     }
 
-    /// Returns the smallest bound over QUIC. The peer's windows are bounds if the sender has reported that they were
+    /// Returns the smallest bound over QUIC. A window of the peer is a bound only if the sender reported that it was
     /// full.
     fn quic_bound(&self, quic: &QuicStats, flight: &Flight) -> Option<Bound> {
         let (streams, connections) = self.flows();
@@ -201,7 +206,8 @@ impl Record {
         Some(smallest.or_congestion(quic.cwnd.saturating_mul(connections), flight))
     }
 
-    /// Returns the window of a receiver whose sender is someone else's, if that sender has reported that it was full.
+    /// Returns the window of a receiver whose sender is a program of someone else, if that sender reported that the
+    /// window was full.
     fn seen_by_the_receiver(&self, elapsed_s: f64) -> Option<LimitedBy> {
         let stats = self.receiver.as_ref()?.transport.as_ref()?;
         let TransportStats::Quic(quic) = stats else { return None };
@@ -218,7 +224,7 @@ impl Record {
     }
 }
 
-/// The round-trip times and losses of the path, as the sender saw them.
+/// The round-trip times and losses of the path, according to the counters of one end.
 pub(super) struct Path {
     pub(super) rtt_us: u64,
     pub(super) min_rtt_us: Option<u64>,

@@ -7,14 +7,14 @@ use super::percent;
 /// The shares of the elapsed time, each between 0 and 1. A share that is unknown is 0.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shares {
-    /// Waiting for the application, as the mean of all bodies.
+    /// The share of waiting for the application, as the mean of all bodies.
     pub(super) application: f64,
-    /// Working on the processor, without busy-polling: the mean of all threads that carry connections.
+    /// The share of work on the processor, without busy-polling, as the mean of all threads that carry connections.
     working: f64,
-    /// Waiting for the core with work to do. A process that busy-polls waits for the core as well, with nothing to do, so that only
-    /// the share of its work in its processor time counts.
+    /// The share of waiting for the core with work to do. A busy-polling process also waits for its core without work,
+    /// so the wait counts in proportion to the share of work in its processor time.
     delayed: f64,
-    /// Working, busy-polling or waiting for the core.
+    /// The share of work, busy-polling and waiting for the core.
     ready: f64,
 }
 
@@ -26,7 +26,8 @@ impl Shares {
         let used = user.zip(system).map(|(user, system)| (user + system - spin).max(0.0));
         let worked = used.filter(|_| spin > 0.0).map_or(1.0, |used| used / (used + spin));
         let ready = used.unwrap_or(0.0) + spin + end.run_delay_s.unwrap_or(0.0);
-        // The connections are spread over the threads of the end, so that it needs a processor for each.
+        // The connections are spread over the threads of the end. An end limited by its processors therefore needs one
+        // for each thread.
         let threads = end.worker_threads.as_ref().map_or(1, Vec::len).max(1) as f64;
         Self {
             application: share(end.application_wait_s.map(|wait| wait / bodies.max(1) as f64)),
@@ -36,7 +37,7 @@ impl Shares {
         }
     }
 
-    /// Returns the share in which the end needs its processor.
+    /// Returns the share in which the end needs its processor, or waits for it with work to do.
     pub(super) fn processor(&self) -> f64 {
         (self.working + self.delayed).min(1.0)
     }
@@ -70,5 +71,5 @@ impl Shares {
     }
 }
 
-/// The least share of waiting for the core that the evidence states.
+/// The least share of waiting for the core that is worth stating as evidence.
 const WORTH_SAYING: f64 = 0.05;

@@ -97,7 +97,8 @@ fn the_busier_processor_is_the_cause_whatever_the_windows_say() {
     assert_eq!(spinning, None, "busy-polling is no work");
 }
 
-/// Two runs on a core that other programs use, as measured: 16 MiB in windows of 32 KiB, and 64 MiB in the default windows.
+/// The measured figures of two runs on a core that other programs use: 16 MiB in windows of 32 KiB, and 64 MiB in the
+/// default windows.
 #[test]
 fn an_end_that_busy_polls_waits_for_its_core_in_vain() {
     let on_a_busy_core = |work_s: f64, spin_s: f64, delay_s: f64| {
@@ -119,7 +120,7 @@ fn ends_that_work_at_the_same_time_are_not_held_back_by_a_window() {
         cause("h2", |record| {
             sender(record).send_waits = Some(SendWaits { credit: 1000, socket: 0 });
             sender(record).transport = Some(TransportStats::Tcp(tcp()));
-            // Both ends wait for their cores for 0.1 s.
+            // Both ends also wait for their cores, for 0.1 s each.
             (sender(record).cpu.user_s, sender(record).cpu.system_s) = (Some(sender_s), Some(0.0));
             let receiver = record.receiver.as_mut().unwrap();
             (receiver.cpu.user_s, receiver.cpu.system_s) = (Some(receiver_s), Some(0.0));
@@ -224,7 +225,7 @@ fn more_bytes_than_a_window_takes_are_in_no_queue() {
             sender(record).transport = Some(TransportStats::Quic(stats));
         })
     };
-    // 6.7 MB/s for 5 ms are 33 kB, and for 12 ms 80 kB.
+    // By Little's law, 6.7 MB/s over 5 ms are 33 kB in flight, and over 12 ms 80 kB.
     assert_eq!(queued(32 << 10, 5000), Some(Cause::PathRate));
     assert_eq!(queued(32 << 10, 12_000), Some(Cause::ConnectionWindow));
     assert_eq!(queued(64 << 10, 12_000), Some(Cause::PathRate));
@@ -266,7 +267,7 @@ fn the_smallest_bound_of_quic_that_was_reached_is_the_cause() {
     assert_eq!(bound(none, 32 << 10, 2 * mib, 4 * mib), Some(Cause::CongestionWindow));
 }
 
-/// 2 MiB over a path of 60 ms, as measured with and without a loss of 5 %.
+/// The measured figures of 2 MiB over a path of 60 ms, with and without a loss of 5 %.
 #[test]
 fn losses_keep_a_congestion_window_below_a_window_of_unknown_size() {
     let limited = |elapsed_s, cwnd, lost_packets| {

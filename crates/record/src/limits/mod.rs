@@ -1,6 +1,6 @@
-//! The limits: windows, buffers and choices, each with a flag of its own. Here are their table and the values in force.
+//! The limits, which are windows, buffers and choices with a flag each: their table, and their values in force.
 //!
-//! A limit is one entry of [`LIMITS`]. Flags, help, names of cases, schema and docs are loops over that table; code
+//! A limit is one entry of [`LIMITS`]. Flags, help, names of cases, schema and docs are loops over that table. Code
 //! reads a value in force through its entry: `limits.bytes(&H2_WINDOW)`.
 
 #[cfg(test)]
@@ -37,10 +37,11 @@ pub struct Limit {
     /// `default`.
     pub stock: Option<Preset>,
     /// True for a layer of longhaul between a library and its socket, and for the size of a ceiling's system calls.
-    /// Studies leave out layers, and vary such sizes, one at a time. The flags of these entries are hidden in `--help`.
+    /// Studies leave out one layer, or vary one such size, at a time. The flags of these entries are hidden in
+    /// `--help`.
     pub layer: bool,
-    /// The default of `send`, `fetch` and `serve`, which do not know the peer and the path; `None` if it is the value
-    /// of the profile.
+    /// The default of `send`, `fetch` and `serve`, which do not know the peer and the path; `None` if the value of the
+    /// profile applies.
     pub remote: Option<Preset>,
     /// The value for records written before the limit existed; `None` if every record states the limit.
     pub before: Option<Before>,
@@ -64,10 +65,11 @@ pub enum Domain {
     Choice(&'static [&'static str]),
 }
 
-/// The bound of a size that adapts during a transfer. `auto:8MiB` sets it; the most is that of the limit's domain.
+/// The bound of a size that adapts during a transfer. A value such as `auto:8MiB` sets the bound. The largest bound is
+/// the largest value of the limit's domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AutoBound {
-    /// The smallest bound, in bytes: the size that a transfer starts with.
+    /// The smallest bound, in bytes: the size with which a transfer starts.
     pub least: u64,
     /// The bound of `auto` alone, in bytes.
     pub default: u64,
@@ -130,8 +132,8 @@ pub enum Profile {
     /// Full speed on loopback, in the least memory that allows full speed.
     #[default]
     Balanced,
-    /// The highest goodput, whatever the memory: windows so large that larger ones gain nothing on loopback, and frames
-    /// as large as large chunks.
+    /// The highest goodput, whatever the memory. Windows are so large that larger ones gain nothing on loopback, and
+    /// frames are as large as large chunks.
     Fast,
     /// Each library with its own defaults, on sockets with the kernel's defaults. longhaul adds no limit and no layer,
     /// so that nothing bounds the memory.
@@ -199,7 +201,7 @@ pub struct LimitError {
 }
 
 impl LimitError {
-    /// Creates the error for the flag `flag`, which cannot have the value `value` but one of `expected`.
+    /// Creates the error for the flag `flag`, whose value must be one of `expected` and not `value`.
     pub fn new(flag: &'static str, value: impl Into<String>, expected: impl Into<String>) -> Self {
         Self { flag, value: value.into(), expected: expected.into() }
     }

@@ -1,9 +1,9 @@
-//! The table: one entry per limit, with the reason for each value.
+//! The table of limits: one entry per limit, with the reason for each value.
 
 use super::{AutoBound, Before, Domain, Limit, Preset, Scope};
 use crate::CarrierKind;
 
-/// The largest number of concurrent bodies on one connection, which servers announce (SETTINGS_MAX_CONCURRENT_STREAMS,
+/// The largest number of concurrent bodies on one connection. Servers announce it (SETTINGS_MAX_CONCURRENT_STREAMS,
 /// initial_max_streams_bidi). RFC 9113 section 6.5.2 recommends at least 100.
 pub const MAX_STREAMS: u32 = 1024;
 
@@ -68,19 +68,19 @@ const UNSET: Limit = Limit {
     help: "",
 };
 
-/// Defines each limit as a static of its own and lists all of them in `LIMITS`, in the order of a case's name.
+/// Defines each limit as a static of its own, and lists all of them in `LIMITS` in the order of the name of a case.
 macro_rules! limits {
     ($($(#[$doc:meta])* $name:ident = { $($field:ident: $value:expr),* $(,)? })*) => {
         $($(#[$doc])* pub static $name: Limit = Limit { $($field: $value,)* ..UNSET };)*
 
-        /// All limits, in the order in which a case's name lists them.
+        /// All limits, in the order in which the name of a case lists them.
         pub static LIMITS: &[&Limit] = &[$(&$name),*];
     };
 }
 
 limits! {
-    /// HTTP/1.1: the number of bytes that hyper reads at once, and gathers for one write (`max_buf_size`). hyper panics
-    /// below 8 KiB (MINIMUM_MAX_BUFFER_SIZE in its proto/h1/io.rs). Its default of 408 KiB was a third slower, because
+    /// HTTP/1.1: the number of bytes that hyper reads at once, and gathers for one write (`max_buf_size`). Below 8 KiB,
+    /// hyper panics (MINIMUM_MAX_BUFFER_SIZE in its proto/h1/io.rs). Its default of 408 KiB was a third slower, because
     /// fewer bytes of a writev stay in the cache.
     H1_BUFFER = {
         flag: "h1-buffer",
@@ -104,10 +104,10 @@ limits! {
         scope: Scope::Http("2"),
         help: "HTTP/2: largest DATA frame that the receiver admits",
     }
-    /// HTTP/2: the receive window, of a stream and of the connection alike; at most 2^31 - 1 (RFC 9113 section 6.9.1).
-    /// With the default, a receiver of chunks up to 64 KiB stays under 12 MiB while its reader is slow: at most 11.7
-    /// MiB, with chunks of 4 KiB. A window of 640 KiB was 5 % slower over TLS. A window of 1 MiB is 1 to 4 % faster,
-    /// and the receiver takes 12.2 MiB.
+    /// HTTP/2: the receive window of a stream, and of the connection; at most 2^31 - 1 (RFC 9113 section 6.9.1). With
+    /// the default, a receiver of chunks up to 64 KiB stays under 12 MiB while its reader is slow: at most 11.7 MiB,
+    /// with chunks of 4 KiB. A window of 640 KiB was 5 % slower over TLS. A window of 1 MiB is 1 to 4 % faster, and the
+    /// receiver takes 12.2 MiB.
     ///
     /// With `auto`, the connection's window starts at 64 KiB, the least that HTTP/2 allows (RFC 9113 section 6.9.2),
     /// and grows with the bandwidth-delay product up to a bound. The default bound is that of the estimators of hyper
@@ -125,8 +125,8 @@ limits! {
         scope: Scope::Http("2"),
         help: "HTTP/2: receive window of a stream, and of the connection",
     }
-    /// HTTP/2: the number of queued bytes per stream at which a sender stops asking for chunks. The queue may exceed
-    /// this by one chunk.
+    /// HTTP/2: the number of queued bytes per stream at which a sender stops requesting chunks. The queue may exceed
+    /// the limit by one chunk.
     H2_SEND_BUFFER = {
         flag: "h2-send-buffer",
         default: kib(256),
@@ -136,8 +136,8 @@ limits! {
         scope: Scope::Http("2"),
         help: "HTTP/2: bytes queued for a stream before the sender stops asking for more",
     }
-    /// QUIC: the receive window of a stream. A receiver whose reader takes 400 MiB/s peaks at 14 MiB. With windows
-    /// twice as large it peaks at 24 to 28 MiB, and a fast reader is not faster.
+    /// QUIC: the receive window of a stream. A receiver whose reader takes 400 MiB/s peaks at 14 MiB. With twice as
+    /// large windows, it peaks at 24 to 28 MiB, and a fast reader is not faster.
     QUIC_WINDOW = {
         flag: "quic-window",
         default: mib(2),
@@ -181,8 +181,8 @@ limits! {
         scope: DATAGRAMS,
         help: "QUIC: largest UDP payload",
     }
-    /// The congestion controller of TCP and QUIC. Over QUIC, `auto` means CUBIC. Over TCP, the controller that the
-    /// kernel chooses may be BBR, whose pacing makes loopback bistable: 2 or 8 GiB/s from run to run.
+    /// The congestion controller of TCP and QUIC. Over QUIC, `auto` means CUBIC. Over TCP, the kernel's default may be
+    /// BBR, whose pacing makes loopback bistable: 2 or 8 GiB/s from run to run.
     CONGESTION = {
         flag: "congestion",
         domain: Domain::Choice(&["cubic", "newreno", "bbr"]),
@@ -243,8 +243,9 @@ limits! {
         scope: Scope::Http("3"),
         help: "HTTP/3: bound the bytes buffered for a slow reader (bounded), or let h3 buffer them all (stock)",
     }
-    /// TCP: the option TCP_NODELAY. The kernel's default is off, but the stock profile sets the option too. Without it,
-    /// each window of h2's default 64 KiB waits 40 ms for a delayed acknowledgement, which limits goodput to 1 MiB/s.
+    /// TCP: the option TCP_NODELAY. The kernel's default is off, but the stock profile sets the option, too. Without
+    /// the option, each window of h2's default 64 KiB waits 40 ms for a delayed acknowledgement, which limits goodput
+    /// to 1 MiB/s.
     NODELAY = {
         flag: "nodelay",
         domain: SWITCH,

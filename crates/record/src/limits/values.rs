@@ -26,10 +26,10 @@ pub enum LimitValue {
 }
 
 impl LimitValue {
-    /// The text of [`LimitValue::Auto`], and the beginning of that of [`LimitValue::AutoWithin`].
+    /// The text of [`LimitValue::Auto`], and the beginning of the text of [`LimitValue::AutoWithin`].
     pub(super) const AUTO: &'static str = "auto";
 
-    /// Returns whether a text names a bound within which a size adapts, whatever the bound.
+    /// Returns whether a text begins like `auto:8MiB`, whatever follows the colon.
     pub(super) fn is_within(text: &str) -> bool {
         text.strip_prefix(Self::AUTO).is_some_and(|rest| rest.starts_with(':'))
     }
@@ -51,7 +51,7 @@ impl From<Preset> for LimitValue {
     }
 }
 
-/// Writes the value as flags take it and names of cases show it.
+/// Writes the value in the form of flags and names of cases.
 impl fmt::Display for LimitValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -125,8 +125,8 @@ impl Limits {
         limits
     }
 
-    /// Returns whether a protocol runs with its library's defaults and without any layer of longhaul. Nothing bounds
-    /// the memory of such a run.
+    /// Returns whether a protocol runs with the defaults of its library and without any layer of longhaul. Nothing
+    /// bounds the memory of such a run.
     pub fn is_stock(&self, protocol: &Protocol) -> bool {
         let differs = |limit: &&&Limit| {
             limit.applies_to(protocol) && limit.stock.is_some_and(|stock| stock != limit.default)
@@ -169,8 +169,8 @@ impl Limits {
         Ok(())
     }
 
-    /// Sets the limits that flags name, and the limits that follow from those. The UDP buffer follows
-    /// `--socket-buffer`, and the send window of QUIC follows `--quic-mtu`, unless a flag names them.
+    /// Sets the limits that flags name, and the limits that depend on them. `--socket-buffer` also sets the UDP buffer,
+    /// and `--quic-mtu` the send window of QUIC, unless a flag names these limits.
     ///
     /// # Errors
     /// Fails if a limit cannot have the value of its flag.
@@ -212,8 +212,8 @@ impl Limits {
         self.0.get(limit.flag).cloned().unwrap_or_else(|| limit.default.into())
     }
 
-    /// Returns the number of bytes of a limit that is a size, or the default if the value in a record was not a size.
-    /// The number of a size that adapts is its bound.
+    /// Returns the number of bytes of a limit that is a size, or the default if the value in a record is not a size.
+    /// For a size that adapts, the number is its bound.
     pub fn bytes(&self, limit: &Limit) -> u64 {
         match (self.get(limit), limit.default) {
             (LimitValue::Bytes(bytes) | LimitValue::AutoWithin(bytes), _) | (_, Preset::Bytes(bytes)) => {
@@ -231,7 +231,7 @@ impl Limits {
         }
     }
 
-    /// Returns the number of bytes of a limit that is a size or `auto`; `None` if it is `auto`.
+    /// Returns the number of bytes of a limit that has a fixed size; `None` if it is `auto` or a choice.
     pub fn bytes_unless_auto(&self, limit: &Limit) -> Option<u64> {
         match self.get(limit) {
             LimitValue::Bytes(bytes) => Some(bytes),
@@ -239,7 +239,7 @@ impl Limits {
         }
     }
 
-    /// Returns the word of a limit that is a choice; `None` if it is `auto`.
+    /// Returns the word of a limit that is a choice; `None` if the value is `auto` or a size.
     pub fn choice(&self, limit: &Limit) -> Option<&str> {
         match (self.0.get(limit.flag), limit.default) {
             (Some(LimitValue::Choice(word)), _) => Some(word),
@@ -254,7 +254,7 @@ impl Limits {
     }
 }
 
-/// Reads limits as any version of longhaul wrote them. An unknown limit is kept. A limit that did not exist yet gets
+/// Reads limits in the form of any version of longhaul. An unknown limit is kept. A limit that did not exist yet gets
 /// the value that was in force.
 impl<'de> Deserialize<'de> for Limits {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

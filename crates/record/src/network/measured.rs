@@ -5,18 +5,18 @@ use serde::{Deserialize, Serialize};
 use super::{NetworkSpec, RelayKind};
 use crate::Direction;
 
-/// An emulated network in a run: what was asked for, and what was measured.
+/// The measurements of an emulated network in a run, beside the network that was requested.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct NetworkRecord {
-    /// The network that was asked for, in the form of the `--network` flag.
+    /// The requested network, in the form of the `--network` flag.
     #[cfg_attr(test, schemars(with = "String"))]
     pub asked: NetworkSpec,
     /// The carrier of the bytes from end to end.
     pub relay: RelayKind,
-    /// The round-trip times in microseconds of pings before the transfer, in their order; a ping that was lost is null. Through a
-    /// relay of sockets, a ping passes the queues of both directions and no socket.
+    /// The round-trip times of the pings before the transfer, in microseconds and in their order; null for a lost ping.
+    /// Through a relay of sockets, a ping passes the queues of both directions and no socket.
     pub round_trips_us: Vec<Option<f64>>,
     /// The counts from the client to the server.
     pub to_server: DirectionCount,
@@ -28,7 +28,7 @@ pub struct NetworkRecord {
 
 /// The counts of one direction of an emulated network.
 ///
-/// A packet is a datagram, an IP packet with its headers, or a piece of a connection of TCP that ends at the relay.
+/// A packet is a datagram, an IP packet with its headers, or a piece of a TCP connection that ends at the relay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DirectionCount {
@@ -36,14 +36,14 @@ pub struct DirectionCount {
     pub packets: u64,
     /// The bytes of these packets.
     pub bytes: u64,
-    /// The packets dropped at random (`loss`); null if it is not known.
+    /// The packets that were dropped at random (`loss`); null if the number is unknown.
     pub lost: Option<u64>,
-    /// The packets dropped because the queue was full; null if it is not known.
+    /// The packets that were dropped because the queue was full; null if the number is unknown.
     pub overflowed: Option<u64>,
-    /// The packets that waited for no delay, so that they could overtake others (`reorder`); null if it is not known.
+    /// The packets that skipped the delay and could overtake others (`reorder`); null if the number is unknown.
     pub reordered: Option<u64>,
-    /// The largest number of bytes that waited for the rate, or that TCP connections held in the relay at once; null if it is not
-    /// known.
+    /// The largest number of bytes that waited at once for the rate, or that the relay held of one TCP connection; null
+    /// if the number is unknown.
     pub queue_peak_bytes: Option<u64>,
 }
 
@@ -53,12 +53,12 @@ pub struct DirectionCount {
 pub struct RelayResources {
     /// The processor time in seconds, in user mode and in the kernel.
     pub cpu_s: f64,
-    /// The peak of the resident memory.
+    /// The peak of resident memory, in bytes; null if it is unknown.
     pub peak_rss_bytes: Option<u64>,
 }
 
 impl NetworkRecord {
-    /// Returns the counts in the direction of the body.
+    /// Returns the counts of the direction in which the body travels.
     pub fn of_body(&self, direction: Direction) -> &DirectionCount {
         match direction {
             Direction::Up => &self.to_server,
@@ -71,7 +71,7 @@ impl NetworkRecord {
         self.round_trips_us.iter().flatten().copied().min_by(f64::total_cmp)
     }
 
-    /// Returns the record of a network that nothing has passed yet.
+    /// Creates the record of a network through which no packet has passed yet.
     pub fn new(asked: NetworkSpec) -> Self {
         Self {
             asked,

@@ -1,4 +1,4 @@
-//! Emulated networks between the two ends of a run: what was asked for, and what was measured.
+//! Emulated networks between the two ends of a run: their description, and their measurements.
 
 mod measured;
 mod preset;

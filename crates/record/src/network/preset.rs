@@ -1,11 +1,11 @@
-//! Networks with a name.
+//! Named emulated networks.
 
 use std::time::Duration;
 
 use super::{NetworkSpec, RelayKind};
 
-/// Networks with a name, each with round figures of its kind of path. Those with loss have a relay of packets, so that the same
-/// name is the same network for every protocol.
+/// The named networks, each with round figures of its kind of path. The networks with loss have a relay of packets, so
+/// that one name is one network for every protocol.
 pub const PRESETS: &[(&str, NetworkSpec)] = &[
     ("lan", network(500, 1_000)),
     ("wan", network(40_000, 500)),
@@ -14,12 +14,12 @@ pub const PRESETS: &[(&str, NetworkSpec)] = &[
     ("satellite", lossy(100, network(600_000, 50))),
 ];
 
-/// Returns a path on which so many packets of a million are lost.
+/// Returns `path` with the loss of `loss_per_million` packets in a million.
 const fn lossy(loss_per_million: u32, path: NetworkSpec) -> NetworkSpec {
     NetworkSpec { loss_per_million, relay: RelayKind::Packets, ..path }
 }
 
-/// Returns a path of a round-trip time in microseconds, and a rate in Mbit/s.
+/// Returns a network with the round-trip time `rtt_us` in microseconds, and the rate `mbit_per_s` in Mbit/s.
 const fn network(rtt_us: u64, mbit_per_s: u64) -> NetworkSpec {
     NetworkSpec {
         rtt: Duration::from_micros(rtt_us),

@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::PRESETS;
 use crate::{BitRate, ByteSize, bit_rate::decimal, quoted};
 
-/// The figures of an emulated network between two ends. A figure at its default has no effect.
+/// The figures of an emulated network between two ends. A figure at its default has no effect, except that a queue
+/// always has a bound.
 ///
-/// The text form is a comma list, such as `rtt=40ms,rate=500Mbit,loss=0.5%,queue=1MiB`, in any order. It may begin with the name
-/// of one of the [`PRESETS`], whose figures the rest replaces (`wan,loss=1%`). [`Display`](fmt::Display) prints the figures in one
-/// order and with the largest unit that has a whole number, so that equal networks have equal texts.
+/// The text form is a comma list in any order, such as `rtt=40ms,rate=500Mbit,loss=0.5%,queue=1MiB`. The list may begin
+/// with the name of one of the [`PRESETS`], whose figures the rest replaces (`wan,loss=1%`). [`Display`](fmt::Display)
+/// prints the figures in one order and with the largest unit that has a whole number, so that equal networks have equal
+/// texts.
 ///
 /// ```
 /// use longhaul_record::NetworkSpec;
@@ -29,12 +31,12 @@ pub struct NetworkSpec {
     pub jitter: Duration,
     /// The rate of each direction; `None` for unlimited.
     pub rate: Option<BitRate>,
-    /// The bytes that the queue of each direction holds. Where TCP ends at the relay, the bytes of each connection that the relay
-    /// holds until their acknowledgement would be back: a window. `None` for the default.
+    /// The bytes that the queue of each direction holds, or `None` for the default. If TCP ends at the relay, this is a
+    /// window: the bytes of each connection that the relay holds until their acknowledgement would be back.
     pub queue: Option<ByteSize>,
     /// The packets dropped at random, per million.
     pub loss_per_million: u32,
-    /// The packets that overtake earlier ones, since they wait for no delay, per million.
+    /// The packets that overtake earlier ones, because they skip the delay, per million.
     pub reorder_per_million: u32,
     /// The carrier of the bytes from end to end.
     pub relay: RelayKind,
@@ -45,12 +47,12 @@ pub struct NetworkSpec {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum RelayKind {
-    /// A process between sockets of both ends: datagrams pass one by one, and TCP ends at the relay.
+    /// A process between sockets of both ends. Datagrams pass it one by one, and TCP connections end at the relay.
     #[default]
     Sockets,
-    /// A process between two network namespaces, which IP packets pass one by one.
+    /// A process between two network namespaces. IP packets pass it one by one.
     Packets,
-    /// The kernel: a pair of virtual interfaces between two network namespaces.
+    /// The kernel: a bridge between two network namespaces, whose ports delay and pace packets.
     Kernel,
 }
 
@@ -71,26 +73,26 @@ impl RelayKind {
 /// An error for a text that does not describe a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkSpecError {
-    /// A part of the list has no known name.
+    /// A part of the list does not begin with a known name and `=`.
     #[error(
         "'{}' is not a figure of a network; use rtt=, jitter=, rate=, queue=, loss=, reorder= or relay=, or begin with {}",
         quoted(.0), preset_names()
     )]
     Name(String),
-    /// A name stands twice.
+    /// A name stands in the list twice.
     #[error("{0}= is given twice; give each figure of a network once")]
     Twice(&'static str),
-    /// A value is not in its range or has no known unit.
+    /// A value is out of its range, or has no known unit.
     #[error("'{}' is no value for {name}=; use {expected}", quoted(.value))]
     Value {
         /// The name of the figure.
         name: &'static str,
-        /// The refused text.
+        /// The text that is not a value.
         value: String,
         /// The values that are accepted.
         expected: &'static str,
     },
-    /// Packets are to overtake others, and none waits.
+    /// Packets are to overtake others by skipping the delay, but the network has none.
     #[error("reorder= needs a delay, which the packets that overtake others leave out; add rtt= or jitter=")]
     NoDelay,
 }
@@ -99,20 +101,20 @@ fn preset_names() -> String {
     PRESETS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
-/// The units of times, in nanoseconds.
+/// The units of times, each with its nanoseconds.
 const TIMES: &[(&str, u64)] = &[("ms", 1_000_000), ("us", 1000), ("s", 1_000_000_000)];
 
-/// The longest delay in nanoseconds. It bounds what a relay may have to hold at a given rate.
+/// The longest delay, in nanoseconds. It bounds the bytes that a relay has to hold at a given rate.
 const MAX_DELAY_NS: u64 = 10_000_000_000;
 
-/// The least and the largest queue by default, in bytes.
+/// The range of the default queue, in bytes.
 const QUEUE: RangeInclusive<u64> = 64 << 10..=16 << 20;
 
-/// The window of a connection of TCP over a link without a rate, in bytes. Linux opens receive windows to about as much by default
-/// (half of the 6 MiB in net.ipv4.tcp_rmem).
+/// The window of a TCP connection over a link without a rate, in bytes. Linux opens a receive window up to 3 MiB by
+/// default (half of the 6 MiB in net.ipv4.tcp_rmem).
 const WINDOW: u64 = 4 << 20;
 
-/// All of a million.
+/// The number of packets to which shares refer: a million.
 const ALL: u64 = 1_000_000;
 
 impl FromStr for NetworkSpec {
@@ -141,21 +143,22 @@ impl FromStr for NetworkSpec {
 }
 
 impl NetworkSpec {
-    /// Returns whether packets are dropped or overtake each other, which a relay that ends TCP cannot do to TCP.
+    /// Returns whether packets are dropped or overtake each other. A relay that ends TCP connections can do neither to
+    /// their packets.
     pub fn needs_packets(&self) -> bool {
         self.loss_per_million > 0 || self.reorder_per_million > 0
     }
 
-    /// Returns the bytes that the queue of each direction holds. By default these are the bytes that fill the path, from 64 KiB to
-    /// 16 MiB, so that one congestion window of Reno keeps the link busy after it was halved.
+    /// Returns the bytes that the queue of each direction holds. By default, these are the bytes that fill the path,
+    /// from 64 KiB to 16 MiB. One congestion window of Reno then keeps the link busy after it was halved.
     pub fn queue_bytes(&self) -> u64 {
         let in_flight = self.rate.map(|rate| (rate.bytes_per_s() * self.rtt.as_secs_f64()) as u64);
         let by_default = || in_flight.unwrap_or_default().clamp(*QUEUE.start(), *QUEUE.end());
         self.queue.map_or_else(by_default, |queue| queue.0)
     }
 
-    /// Returns the window of each connection of TCP that ends at a relay of sockets, in bytes. By default these are the bytes that
-    /// fill the path, and as many in its queue; without a rate, 4 MiB.
+    /// Returns the window of each TCP connection that ends at a relay of sockets, in bytes. By default, these are the
+    /// bytes that fill the path, and as many again in its queue. Without a rate, the window is 4 MiB.
     pub fn window_bytes(&self) -> u64 {
         match (self.queue, self.rate) {
             (Some(queue), _) => queue.0,
@@ -164,7 +167,7 @@ impl NetworkSpec {
         }
     }
 
-    /// Takes one `name=value`, and returns the name.
+    /// Sets one figure from its text `name=value`. Returns the name of the figure.
     fn take(&mut self, part: &str) -> Result<&'static str, NetworkSpecError> {
         let unknown = || NetworkSpecError::Name(part.to_owned());
         let (name, value) = part.split_once('=').ok_or_else(unknown)?;
@@ -216,7 +219,8 @@ fn refused(name: &'static str, value: &str, expected: &'static str) -> NetworkSp
     NetworkSpecError::Value { name, value: value.to_owned(), expected }
 }
 
-/// Returns a decimal number times the factor of its unit, or nothing if that is not a whole number.
+/// Returns the product of a decimal number and the factor of its unit; `None` if the text has no known unit, or the
+/// product is not a whole number.
 fn in_unit(value: &str, units: &[(&str, u64)]) -> Option<u64> {
     units.iter().find_map(|(unit, factor)| decimal(value.strip_suffix(unit)?, *factor))
 }
