@@ -1,6 +1,6 @@
 //! The conditions on the machine during one run, and the rules by which a run counts as disturbed.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -106,7 +106,8 @@ impl Record {
     /// - The CPU quota of the cgroup was used up (`throttled_s`).
     /// - An end was preempted over 200 times per second, and at least 10 times (`context_switches.involuntary`).
     /// - The sender retransmitted packets, which loopback never loses (`transport`). This rule does not apply to runs
-    ///   on two machines (`peer_host`) and over an emulated network (`network`), which may lose packets.
+    ///   on two machines (`peer_host`, or a `peer` elsewhere) and over an emulated network (`network`), which may lose
+    ///   packets.
     ///
     /// A run without a duration (`elapsed_s`) or without a run delay is not judged.
     pub fn judge_disturbance(&mut self) {
@@ -129,7 +130,8 @@ impl Record {
             let count = count as f64;
             count >= FEWEST_SWITCHES && count > SWITCHES_PER_S * elapsed
         };
-        let is_loopback = self.peer_host.is_none() && self.case.network.is_none();
+        let is_peer_near = self.peer.as_deref().is_none_or(is_near);
+        let is_loopback = self.peer_host.is_none() && self.case.network.is_none() && is_peer_near;
         let rules = [
             (Disturbance::RunDelay, delays.into_iter().any(long)),
             (Disturbance::Steal, cores.filter_map(|core| core.steal_s).any(long)),
@@ -150,6 +152,18 @@ impl Record {
     pub fn is_undisturbed(&self) -> bool {
         self.disturbed != Some(true)
     }
+}
+
+/// Returns whether a peer is on this machine: its URL has a loopback address, or it is a program of this machine and no
+/// URL.
+fn is_near(peer: &str) -> bool {
+    let Some((_, rest)) = peer.split_once("://") else { return true };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(address) => address.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Returns whether a sender retransmitted packets.
@@ -216,12 +230,27 @@ mod tests {
 
     #[test]
     fn packets_that_are_sent_again_between_two_machines_are_no_disturbance() {
-        let over_network = |run: &mut Record| {
+        let resend = |run: &mut Record| {
             let tcp = TcpStats { retransmits: 1, ..TcpStats::default() };
             run.sender.as_mut().unwrap().transport = Some(TransportStats::Tcp(tcp));
+        };
+        let over_network = |run: &mut Record| {
+            resend(run);
             run.peer_host = Some(crate::Host::default().into());
         };
         assert_eq!(judged(over_network), (Some(false), 0));
+        let to = |peer: &str| {
+            judged(|run| {
+                resend(run);
+                run.peer = Some(peer.into());
+            })
+        };
+        for far in ["https://example.org/up", "http://192.0.2.1:80/", "https://[2001:db8::1]:8443/a"] {
+            assert_eq!(to(far), (Some(false), 0), "{far}");
+        }
+        for near in ["https://127.0.0.1:8443/up", "http://localhost/", "https://[::1]:8443/a?b", "nginx"] {
+            assert_eq!(to(near), (Some(true), 1), "{near}");
+        }
     }
 
     #[test]
