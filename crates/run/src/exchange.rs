@@ -39,7 +39,7 @@ impl Outgoing {
     /// Prepares the bodies of one end of a case. All of them pass `meter`.
     pub fn prepare(case: &Case, end: End, meter: &Meter) -> Self {
         let payload = (end == End::Sender).then(|| Payload::prepare(&case.payload, case.seed, case.chunk));
-        if is_traced(case) {
+        if stamps_offsets(case) {
             meter.trace(case.bodies().try_into().unwrap_or(u32::MAX));
         }
         Self { case: case.clone(), payload, meter: meter.clone(), sent: Mutex::default() }
@@ -85,7 +85,7 @@ const MOST_TRACED: u64 = 32;
 /// Returns whether both ends stamp the times at which each body reaches evenly spaced offsets. At full speed, such
 /// times would show only the bytes in buffers. Several bodies need a protocol with HTTP, whose requests name their
 /// body.
-pub(crate) fn is_traced(case: &Case) -> bool {
+pub(crate) fn stamps_offsets(case: &Case) -> bool {
     let names_bodies = Protocol::by_name(&case.protocol).is_some_and(|protocol| protocol.http().is_some());
     let most = if names_bodies { MOST_TRACED } else { 1 };
     case.limit_rate.is_some() && case.bodies() <= most
@@ -168,7 +168,7 @@ mod tests {
         let traced = |protocol: &str, streams, rate: Option<&str>| {
             let mut case = Case::new(protocol);
             (case.streams, case.limit_rate) = (streams, rate.map(|rate| rate.parse().unwrap()));
-            is_traced(&case)
+            stamps_offsets(&case)
         };
         assert!(traced("h3", 8, Some("1MiB")) && traced("tcp", 1, Some("1MiB")));
         assert!(

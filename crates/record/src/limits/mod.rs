@@ -238,7 +238,9 @@ impl Limit {
             _ if text == LimitValue::AUTO && self.auto.is_some() => {
                 Some(self.auto_bound.map_or(LimitValue::Auto, |bound| LimitValue::AutoWithin(bound.default)))
             }
-            _ if self.auto_bound.is_some() && LimitValue::is_within(text) => LimitValue::auto_within(text),
+            _ if self.auto_bound.is_some() && LimitValue::names_a_bound(text) => {
+                LimitValue::auto_within(text)
+            }
             Domain::Bytes { .. } => text.parse::<ByteSize>().ok().map(|size| LimitValue::Bytes(size.0)),
             Domain::Choice(_) => Some(LimitValue::Choice(text.to_owned())),
         };

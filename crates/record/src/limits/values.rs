@@ -30,7 +30,7 @@ impl LimitValue {
     pub(super) const AUTO: &'static str = "auto";
 
     /// Returns whether a text begins like `auto:8MiB`, whatever follows the colon.
-    pub(super) fn is_within(text: &str) -> bool {
+    pub(super) fn names_a_bound(text: &str) -> bool {
         text.strip_prefix(Self::AUTO).is_some_and(|rest| rest.starts_with(':'))
     }
 

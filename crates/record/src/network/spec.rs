@@ -102,7 +102,7 @@ fn preset_names() -> String {
 }
 
 /// The units of times, each with its nanoseconds.
-const TIMES: &[(&str, u64)] = &[("ms", 1_000_000), ("us", 1000), ("s", 1_000_000_000)];
+const TIME_UNITS: &[(&str, u64)] = &[("ms", 1_000_000), ("us", 1000), ("s", 1_000_000_000)];
 
 /// The longest delay, in nanoseconds. It bounds the bytes that a relay has to hold at a given rate.
 const MAX_DELAY_NS: u64 = 10_000_000_000;
@@ -115,7 +115,7 @@ const QUEUE: RangeInclusive<u64> = 64 << 10..=16 << 20;
 const WINDOW: u64 = 4 << 20;
 
 /// The number of packets to which shares refer: a million.
-const ALL: u64 = 1_000_000;
+const MILLION: u64 = 1_000_000;
 
 impl FromStr for NetworkSpec {
     type Err = NetworkSpecError;
@@ -129,7 +129,7 @@ impl FromStr for NetworkSpec {
         };
         let mut given = Vec::new();
         for part in figures.into_iter().flat_map(|figures| figures.split(',')) {
-            let name = spec.take(part)?;
+            let name = spec.set(part)?;
             if given.contains(&name) {
                 return Err(NetworkSpecError::Twice(name));
             }
@@ -168,7 +168,7 @@ impl NetworkSpec {
     }
 
     /// Sets one figure from its text `name=value`. Returns the name of the figure.
-    fn take(&mut self, part: &str) -> Result<&'static str, NetworkSpecError> {
+    fn set(&mut self, part: &str) -> Result<&'static str, NetworkSpecError> {
         let unknown = || NetworkSpecError::Name(part.to_owned());
         let (name, value) = part.split_once('=').ok_or_else(unknown)?;
         let name = ["rtt", "jitter", "rate", "queue", "loss", "reorder", "relay"]
@@ -190,7 +190,7 @@ impl NetworkSpec {
 
 fn delay(name: &'static str, value: &str) -> Result<Duration, NetworkSpecError> {
     let expected = "a time from 0ms to 10s in whole microseconds, such as 40ms";
-    let nanos = in_unit(value, TIMES).filter(|nanos| *nanos <= MAX_DELAY_NS && nanos % 1000 == 0);
+    let nanos = in_unit(value, TIME_UNITS).filter(|nanos| *nanos <= MAX_DELAY_NS && nanos % 1000 == 0);
     nanos.map(Duration::from_nanos).ok_or_else(|| refused(name, value, expected))
 }
 
@@ -206,7 +206,7 @@ fn queue(value: &str) -> Result<ByteSize, NetworkSpecError> {
 
 fn share(name: &'static str, value: &str) -> Result<u32, NetworkSpecError> {
     let expected = "a percentage from 0% to under 100% in steps of 0.0001%, such as 0.5%";
-    let share = in_unit(value, &[("%", ALL / 100)]).filter(|share| *share < ALL);
+    let share = in_unit(value, &[("%", MILLION / 100)]).filter(|share| *share < MILLION);
     share.and_then(|share| u32::try_from(share).ok()).ok_or_else(|| refused(name, value, expected))
 }
 

@@ -22,11 +22,11 @@ impl OomWatch {
     /// count is never too late.
     pub fn describe(&self, status: ExitStatus) -> String {
         let has_killed = OomKills::counted(&self.cgroup).have_risen_since(self.before);
-        how_it_ended(status, has_killed)
+        describe_exit(status, has_killed)
     }
 }
 
-fn how_it_ended(status: ExitStatus, ran_out_of_memory: bool) -> String {
+fn describe_exit(status: ExitStatus, ran_out_of_memory: bool) -> String {
     let killed = status.signal() == Some(nix::sys::signal::Signal::SIGKILL as i32);
     if killed && ran_out_of_memory { "killed: out of memory".into() } else { status.to_string() }
 }
@@ -38,8 +38,8 @@ mod tests {
     #[test]
     fn a_child_that_was_killed_while_memory_ran_out_is_reported_as_such() {
         let (killed, failed) = (ExitStatus::from_raw(9), ExitStatus::from_raw(1 << 8));
-        assert_eq!(how_it_ended(killed, true), "killed: out of memory");
-        assert!(how_it_ended(killed, false).contains("signal: 9"));
-        assert!(how_it_ended(failed, true).contains("exit status: 1"), "another process was killed");
+        assert_eq!(describe_exit(killed, true), "killed: out of memory");
+        assert!(describe_exit(killed, false).contains("signal: 9"));
+        assert!(describe_exit(failed, true).contains("exit status: 1"), "another process was killed");
     }
 }

@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The time to wait for the end of a session that may have ended between two runs.
-const GLANCE: Duration = Duration::from_millis(2);
+const ANSWER_WAIT: Duration = Duration::from_millis(2);
 
 /// A way to the control resource of a host.
 #[async_trait(?Send)]
@@ -282,7 +282,7 @@ impl Session {
 
     /// Returns whether the session can carry another run: it is still open, and no answer of an earlier run is pending.
     async fn is_usable(&mut self) -> bool {
-        timeout(GLANCE, self.answer()).await.is_err()
+        timeout(ANSWER_WAIT, self.answer()).await.is_err()
     }
 
     /// Ends the session in good order. The host accepts another session once this returns.

@@ -19,7 +19,7 @@ use transport::{
 use super::{Orders, await_order, emit, emit_progress};
 use crate::{
     Baseline, Measurement, Outgoing, ThreadShare, Threads, accepted,
-    exchange::{BodyNumber, is_traced},
+    exchange::{BodyNumber, stamps_offsets},
     machine::KernelMemory,
     messages::{EndReport, Event, Job, Order, Partner, ServerAddress},
     receive, short_body, together,
@@ -225,7 +225,7 @@ impl Client {
     /// offsets.
     fn request(&self, method: Method, number: u32, body: Body) -> Result<Request<Body>, Fault> {
         let case = &self.job.case;
-        let is_named = is_traced(case) && case.bodies() > 1 && self.job.partner != Partner::Foreign;
+        let is_named = stamps_offsets(case) && case.bodies() > 1 && self.job.partner != Partner::Foreign;
         let query = if is_named { BodyNumber(number).query() } else { String::new() };
         let request = Request::builder().method(method).uri(format!("{}{query}", self.target)).body(body);
         request.map_err(|error| Fault::new(FaultKind::Protocol, error))
