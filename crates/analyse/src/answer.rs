@@ -13,12 +13,13 @@ pub use speed::{CarrierClass, Contest, Contestant, SpeedAnswer, SufficientChunk}
 
 use crate::Analysis;
 
-/// The answer to the questions of a reader, derived from an analysis.
+/// The brief answer about speed and memory, derived from an analysis.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct BriefAnswer {
-    /// The answers about speed: one per set of rows that move the same bodies, the set with the most rows first. Empty
-    /// if no set has two cases of HTTP with two runs each, and for a proof.
+    /// The answers about speed: one per set of HTTP rows that move the same bodies, the set with the most rows first.
+    /// Sets of libraries with their own defaults come last. Empty for a proof, for records of several machines, and if
+    /// no set has two rows with two successful runs each.
     pub speeds: Vec<SpeedAnswer>,
     /// The answer about memory; `None` if no record states the memory of an end.
     pub memory: Option<MemoryAnswer>,
@@ -30,8 +31,8 @@ impl BriefAnswer {
         Self { speeds: speed::all(analysis), memory: MemoryAnswer::of(analysis) }
     }
 
-    /// Returns the answer in at most three lines: the fastest protocols, the chunk, and memory. The first two are about
-    /// the first of [`speeds`](Self::speeds), and say so if there are several.
+    /// Returns the answer in at most three lines: the fastest protocols, the smallest chunk that suffices, and memory.
+    /// The first two lines are about the first of [`speeds`](Self::speeds), and name its bodies if there are several.
     pub fn lines(&self) -> Vec<String> {
         let scope = self.speeds.first().filter(|_| self.speeds.len() > 1).map(SpeedAnswer::scope);
         let scope = scope.map_or_else(String::new, |scope| format!(" ({scope})"));

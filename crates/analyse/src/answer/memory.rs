@@ -6,29 +6,29 @@ use record::{Axis, ByEnd, ByteSize, End, LIMITS, PROTOCOLS, Protocol, mib};
 
 use crate::{Analysis, Proof, Row, Verdict};
 
-/// The answer about the memory of both ends over all runs that are no controls.
+/// The answer about the memory of both ends, over all runs except controls and those of `bench --peer`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct MemoryAnswer {
-    /// The highest peak RSS of each end, in bytes; `None` if it is unknown. Only HTTP counts, if there is any.
+    /// The highest peak RSS of each end, in bytes; `None` if it is unknown. Baselines count only if no row is HTTP.
     pub peak_rss_bytes: ByEnd<Option<u64>>,
     /// The highest share of its budget that an end used; 1 is the whole budget. `None` if no end has a budget.
     pub budget_use: Option<f64>,
-    /// The evidence that memory is constant.
+    /// The evidence for or against constant memory.
     pub evidence: MemoryEvidence,
 }
 
-/// The evidence that memory is constant, whatever the size of the body.
+/// The evidence for or against memory that is constant, whatever the size of the body.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum MemoryEvidence {
-    /// The records prove it.
+    /// The records prove that memory is constant.
     Proven {
         /// The highest upper bound of a slope at 99 %, in bytes per GiB of body; `None` without a slope.
         bytes_per_gib: Option<f64>,
         /// The largest body, in bytes.
         largest: ByteSize,
-        /// False if no controls ran, which would show that the proof of longhaul's ends notices growing memory.
+        /// True if controls showed that the proof notices growing memory, or if the proof needs none.
         has_controls: bool,
     },
     /// The records are a proof, and show that memory grows or exceeds its budget.
@@ -37,7 +37,7 @@ pub enum MemoryEvidence {
     Undecided,
     /// The records are no proof.
     Unproven {
-        /// The command that proves it; `None` if it depends on a program of someone else.
+        /// The command that runs the proof; `None` if a peer or another program took part.
         command: Option<String>,
     },
 }
@@ -117,7 +117,7 @@ impl fmt::Display for MemoryEvidence {
     }
 }
 
-/// Returns the command that proves the memory of rows; `None` if a program of someone else takes part.
+/// Returns the command that proves that the memory of rows is constant; `None` if a peer or another program took part.
 fn command(rows: &[&Row<'_>]) -> Option<String> {
     if rows.iter().any(|row| row.key.peer.is_some()) {
         return None;
@@ -194,7 +194,7 @@ mod tests {
             answer(&records),
             "Peak RSS: sender 9.0, receiver 8.0 MiB (50 % of budget); proof: longhaul prove --protocol h2c,h3"
         );
-        // Controls make a proof.
+        // A control among the records makes them a proof.
         let with_control = [&records[..], &[control]].concat();
         assert!(!answer(&with_control).contains("300"), "{}", answer(&with_control));
         let five = ["h1c", "h2c", "h1", "h2", "h3"].map(run);

@@ -48,8 +48,8 @@ pub enum CarrierClass {
 pub struct Contest {
     /// The carrier class.
     pub class: CarrierClass,
-    /// The protocol with the highest median, and those whose intervals do not lie below its own, the highest first. A
-    /// single leader is the fastest, or [alone](Self::is_alone).
+    /// The protocol with the highest median, and all protocols with a row whose interval is not below that of the
+    /// first, by falling median. A single leader is the fastest, or [alone](Self::is_alone).
     pub leaders: Vec<Contestant>,
     /// True if the class has a single HTTP protocol, which is therefore not called the fastest.
     pub is_alone: bool,
@@ -75,14 +75,14 @@ pub struct Contestant {
 pub struct SufficientChunk {
     /// The name of the protocol.
     pub protocol: String,
-    /// The chunk size; `None` if the interval of a smaller chunk, which falls short, overlaps that of the best.
+    /// The chunk size; `None` if a smaller chunk falls short, but its interval is not below that of the best chunk.
     pub chunk: Option<ByteSize>,
     /// The share of the highest median goodput, if the chunk is known.
     pub share: Option<f64>,
 }
 
-/// Returns the answers about the rows of one machine that take part, those of most rows first. Libraries with their own
-/// defaults come last.
+/// Returns one answer for each set of rows that take part, the set with the most rows first. Sets of libraries with
+/// their own defaults come last. Empty for a proof and for records of several machines.
 pub(super) fn all(analysis: &Analysis<'_>) -> Vec<SpeedAnswer> {
     let records = || analysis.rows.iter().flat_map(|row| row.records.iter().copied());
     if analysis.proof.is_some() || !machines::is_one(records()) {
@@ -97,7 +97,8 @@ pub(super) fn all(analysis: &Analysis<'_>) -> Vec<SpeedAnswer> {
     sets.iter().map(|((_, key), rows)| SpeedAnswer::of(key, rows)).collect()
 }
 
-/// Returns whether a row takes part: HTTP between two ends of longhaul, without a finding that matters.
+/// Returns whether a row takes part: HTTP, not a control, not of `bench --peer`, without a finding that fails a
+/// command, and with at least [`LEAST_RUNS`] successful runs.
 fn takes_part(analysis: &Analysis<'_>, row: &Row<'_>) -> bool {
     let is_sound = analysis.findings_of(row).all(|finding| finding.kind.verdict() == Verdict::Good);
     let runs = row.records.iter().filter(|record| record.is_ok()).count();
@@ -115,7 +116,7 @@ impl CarrierClass {
         }
     }
 
-    /// Returns the name of the carrier, as a line without room has it.
+    /// Returns the short name of the carrier, for a line with little room.
     pub fn carrier(self) -> &'static str {
         match self {
             Self::Cleartext => "TCP",
@@ -241,7 +242,8 @@ impl Contestant {
         })
     }
 
-    /// Returns the half width of the interval as a share of the median; `None` without an interval.
+    /// Returns the larger distance from the median to an end of its interval, as a share of the median; `None` without
+    /// an interval.
     pub fn uncertainty(&self) -> Option<f64> {
         let (median, interval) = (self.goodput.median, self.goodput.interval?);
         Some((interval.high - median).max(median - interval.low) / median)
@@ -277,8 +279,8 @@ impl SufficientChunk {
     }
 }
 
-/// Returns whether the interval of a goodput lies wholly below that of another. The range of few runs does not show
-/// that.
+/// Returns whether the interval of a goodput lies wholly below that of another. Returns false if either has too few
+/// runs for an interval.
 fn is_below(one: &Spread, other: &Spread) -> bool {
     one.interval.zip(other.interval).is_some_and(|(one, other)| one.high < other.low)
 }

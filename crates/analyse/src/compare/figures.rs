@@ -29,7 +29,7 @@ pub(super) struct Figures {
     pub(super) in_turns: bool,
     /// The numbers of runs of base and candidate that no figure of speed contains, because their cores were far apart.
     pub(super) left_out: (usize, usize),
-    /// True if only one of the sides has runs whose cores were close to each other.
+    /// True if the cores were far apart in all runs of one side, but not in all runs of the other.
     pub(super) distances_differ: bool,
     pub(super) all: Vec<Figure>,
 }
@@ -53,7 +53,8 @@ impl Figures {
     /// both sides, or if `conditions` is [`Conditions::Ignored`].
     pub(super) fn of(pair: &Pair<'_>, conditions: Conditions) -> Self {
         let turns = in_turns(pair.base, pair.candidate, |run| &run.started_at);
-        // Runs on distant cores have another speed. If a side has no run on close cores, all its runs count.
+        // Runs on distant cores are slower, so they do not count for speed. If a side has no run on close cores, all
+        // its runs count.
         let sides = [pair.base, pair.candidate];
         let far = sides.map(|runs| runs.iter().filter(|run| run.is_ok && run.is_far).count());
         let are_all_far = sides.map(|runs| runs.iter().all(|run| run.is_far || !run.is_ok));
@@ -83,7 +84,7 @@ impl Figures {
     }
 }
 
-/// The rule for the runs of each side whose speed counts.
+/// The rule that selects the runs of each side whose speed counts.
 struct Keep {
     /// True for a side whose runs were all on distant cores: the speed of these runs then counts.
     far: [bool; 2],

@@ -27,7 +27,7 @@ pub(super) fn only_in(side: &Side, other: &Side) -> Vec<String> {
     only.map(|(key, _)| key.to_string()).collect()
 }
 
-/// A fact about machine, build or limits that differs between two sets.
+/// A fact about machine, build, limits or observed framing that differs between two sets of records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Circumstance {
@@ -55,7 +55,7 @@ pub(super) fn circumstances(base: &Side, candidate: &Side) -> Vec<Circumstance> 
 }
 
 impl Circumstance {
-    /// Returns whether one side alone states the fact, as if the other had been recorded before there was such a fact.
+    /// Returns whether only one side states the fact. Records written before the fact existed do not state it.
     pub fn is_one_sided(&self) -> bool {
         let is_stated = |values: &[String]| values.iter().any(|value| value != "null" && value != "[]");
         is_stated(&self.base) != is_stated(&self.candidate)

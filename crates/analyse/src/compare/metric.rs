@@ -21,7 +21,7 @@ pub struct Metric {
     pub family: MetricFamily,
     /// The verdict on a candidate whose value is worse.
     pub if_worse: Verdict,
-    /// The divisor that converts a value in a record to the unit in the name.
+    /// The divisor that converts a value from the unit of a record to the unit in the name.
     unit: f64,
     /// The number of digits after the decimal point.
     digits: usize,
@@ -98,8 +98,8 @@ fn peak(record: &Record, end: End) -> Option<f64> {
 }
 
 impl Metric {
-    /// Returns the figure of a successful run. `None` for a failed run, and for a figure that is missing or not
-    /// positive, which has no ratio.
+    /// Returns the figure of a successful run. `None` for a failed run, and for a figure that is missing. `None` also
+    /// for a figure that is not positive, because it has no ratio.
     pub fn of(&self, record: &Record) -> Option<f64> {
         (self.value)(record).filter(|value| *value > 0.0 && record.is_ok())
     }

@@ -1,8 +1,8 @@
 //! The comparison of two sets of records, figure by figure.
 //!
-//! Cases are joined by their keys. For each [`Metric`], the ratio of candidate to base is estimated with its interval,
-//! from pairs of runs if these were made in turns. A test over all cases together decides which figures have changed.
-//! Interval and threshold then determine the kind of [`Change`].
+//! Cases are joined by their keys. For each [`Metric`], the ratio of candidate to base is estimated with its interval.
+//! The estimate uses pairs of runs if both sets were made in turns. A test over all cases together decides which
+//! figures have changed. Interval and threshold then determine the kind of [`Change`].
 
 mod change;
 mod figures;
@@ -56,7 +56,7 @@ pub struct Comparison {
     pub missing: Vec<String>,
     /// The names of the cases that only the candidate has.
     pub new: Vec<String>,
-    /// The facts about machines, builds and limits that differ between the sets.
+    /// The facts about machines, builds, limits and observed framing that differ between the sets.
     pub circumstances: Vec<Circumstance>,
     /// The names of the machines of the base and of the candidate; `None` if all records can be from one machine.
     pub machines: Option<[String; 2]>,
@@ -89,8 +89,8 @@ pub struct ComparedCase {
     pub distances_differ: bool,
     /// The numbers of successful runs in the base and in the candidate that were disturbed.
     pub disturbed: (usize, usize),
-    /// The median goodputs of the base and of the candidate without disturbed runs, in bytes per second; null if no run
-    /// was disturbed, or all were. `changes` includes disturbed runs.
+    /// The median goodputs of the base and of the candidate without disturbed runs, in bytes per second; `None` if no
+    /// run was disturbed, or all were. The figures in `changes` include disturbed runs.
     pub undisturbed_goodputs: (Option<f64>, Option<f64>),
     /// The numbers of failed runs in the base and in the candidate.
     pub failed: (usize, usize),
@@ -173,8 +173,9 @@ impl Comparison {
         self.changes().filter(|change| change.metric.family == MetricFamily::Goodput)
     }
 
-    /// Returns the verdict for a gate: whether the candidate is worse, or fails where the base did not. The verdict is
-    /// inconclusive without a goodput, or if a goodput could have worsened by its threshold unnoticed.
+    /// Returns the verdict for a gate. The worst case decides: a figure that is worse, or a kind of failure that the
+    /// base does not have. Otherwise, the verdict is inconclusive without a goodput, or if a goodput could have
+    /// worsened by its threshold unnoticed.
     pub fn verdict(&self) -> Verdict {
         let worst = self.cases.iter().filter_map(ComparedCase::verdict).min();
         let is_conclusive =
@@ -219,7 +220,7 @@ impl ComparedCase {
         }
     }
 
-    /// Returns the verdict on the case; `None` unless the candidate is worse.
+    /// Returns the verdict on the case; `None` unless a figure is worse, or the candidate has a new kind of failure.
     pub fn verdict(&self) -> Option<Verdict> {
         let worse = self.changes.iter().filter(|change| change.change == Change::Worse);
         let failures = self.new_failures.iter().map(|kind| match kind {

@@ -14,7 +14,7 @@ pub(super) struct Side {
     /// The runs of each series, in the order of the series' first appearance.
     pub(super) series: Vec<(SeriesKey, Vec<Run>)>,
     known: HashMap<SeriesKey, usize>,
-    /// All values of each fact about machine, build and limits, by the path of the fact.
+    /// All values of each fact about machine, build, limits and observed framing, by the path of the fact.
     pub(super) facts: BTreeMap<String, BTreeSet<String>>,
     /// The machines, kernels and allocators of the records.
     pub(super) machines: machines::Machines,
@@ -79,8 +79,8 @@ impl Side {
         }
     }
 
-    /// Removes a label or a peer from the keys if all series of this side share it. Two servers or two builds can then
-    /// be compared.
+    /// Removes the label from the keys if all series of this side share one label, and the peer if they share one peer.
+    /// Two servers or two builds can then be compared.
     pub(super) fn make_comparable(&mut self) {
         let labels: BTreeSet<_> = self.series.iter().map(|(key, _)| key.label.clone()).collect();
         let peers: BTreeSet<_> = self.series.iter().map(|(key, _)| key.peer.clone()).collect();

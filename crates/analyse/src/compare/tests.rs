@@ -11,7 +11,7 @@ fn verdict(base: &[Record], candidate: &[Record]) -> Verdict {
     Comparison::of(base, candidate, &Thresholds::default()).verdict()
 }
 
-/// Returns a goodput with noise of 4 %, which another process occasionally lowers.
+/// Returns goodputs with noise of 4 %. One in 20 is lowered by 30 %, as if by another process.
 fn noisy(random: &mut Xoshiro256PlusPlus, centre: f64, rounds: usize) -> Vec<f64> {
     (0..rounds)
         .map(|_| {
@@ -22,14 +22,14 @@ fn noisy(random: &mut Xoshiro256PlusPlus, centre: f64, rounds: usize) -> Vec<f64
         .collect()
 }
 
-/// Moves a record to the given second of a day.
+/// Sets the start of a run to the given second of a day.
 fn at(record: Record, second: usize) -> Record {
     let (hours, minutes, seconds) = (second / 3600, second / 60 % 60, second % 60);
     with(record, |record| record.started_at = format!("2026-11-23T{hours:02}:{minutes:02}:{seconds:02}Z"))
 }
 
-/// Returns two sets of records of several cases and rounds, made in turns: the base first in even rounds. `goodput`
-/// takes side, case and round.
+/// Returns two sets of records of several cases and rounds, made in turns. The base comes first in even rounds.
+/// `goodput` takes side, case and round.
 fn turns(
     cases: usize,
     rounds: usize,
@@ -73,7 +73,7 @@ fn halved_goodput_is_found_at_seven_rounds_in_all_of_49_cases_and_in_one() {
         assert!(in_turns.cases.iter().all(|case| case.in_turns));
         assert_eq!(worse(&in_turns), halved, "in turns");
         assert_eq!(in_turns.verdict(), Verdict::Slower);
-        // The same figures are used, but one set was made after the other.
+        // The figures are unchanged, but the candidate starts after the end of the base.
         let later = candidate.into_iter().enumerate().map(|(second, record)| at(record, 7200 + second));
         let apart = Comparison::of(&base, &later.collect::<Vec<_>>(), &Thresholds::default());
         assert!(apart.cases.iter().all(|case| !case.in_turns));
