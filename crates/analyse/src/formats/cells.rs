@@ -10,7 +10,7 @@ pub(super) fn figure(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "-".into(), |value| format!("{value:.digits$}"))
 }
 
-/// Returns a rate with three digits.
+/// Returns a rate with three significant digits; `-` if it is unknown.
 pub(super) fn rate(value: Option<f64>) -> String {
     value.map_or_else(|| "-".into(), three_digits)
 }

@@ -18,7 +18,7 @@ pub(super) fn scale<'a>(changes: impl Iterator<Item = (&'a MetricChange, f64)>) 
     ends.filter(|end| end.is_finite()).fold(0.02, f64::max).min(LARGEST) * 1.1
 }
 
-/// Returns the interval of a change as a picture: the threshold is a band around no change.
+/// Returns the interval of a change as an SVG picture. The threshold is a band around the line of no change.
 pub(super) fn picture(change: &MetricChange, threshold: f64, scale: f64) -> String {
     let (width, height) = PICTURE;
     let middle = height / 2.0;

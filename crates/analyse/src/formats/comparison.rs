@@ -8,8 +8,8 @@ use record::{mib_per_s, three_digits};
 use super::{FormatError, junit};
 use crate::{Change, Circumstance, ComparedCase, Comparison, MetricChange};
 
-/// Returns a comparison as text: one block per case, worse ones first, then the counts, and at the end the facts that
-/// differ.
+/// Returns a comparison as text: one block per case, the worse cases first, then the counts, and at the end the facts
+/// that differ.
 pub fn comparison_text(comparison: &Comparison) -> String {
     let mut cases: Vec<&ComparedCase> = comparison.cases.iter().collect();
     cases.sort_by_key(|case| urgency(case));
@@ -17,7 +17,7 @@ pub fn comparison_text(comparison: &Comparison) -> String {
     blocks + &summary(comparison) + &differences(comparison)
 }
 
-/// Returns the place of a case among all: worse, better, undecided, then the rest.
+/// Returns the place of a case among all: worse cases, better cases, cases with an inconclusive change, then the rest.
 fn urgency(case: &ComparedCase) -> u8 {
     let has = |change| case.changes.iter().any(|other| other.change == change);
     match () {
@@ -28,7 +28,7 @@ fn urgency(case: &ComparedCase) -> u8 {
     }
 }
 
-/// Returns the conditions that forbid a comparison of speeds, the cases of one side, and all facts that differ.
+/// Returns the conditions that make speeds incomparable, the cases that only one side has, and all facts that differ.
 fn differences(comparison: &Comparison) -> String {
     let mut text = String::new();
     // Writing to a `String` cannot fail.
@@ -130,7 +130,7 @@ fn smallest(case: &ComparedCase) -> String {
         let Some(smallest) = change.smallest_change else { continue };
         let (kind, rises) = (change.metric.threshold, !change.metric.more_is_better);
         match kinds.iter_mut().find(|known| known.0 == kind) {
-            // The end that detects only the larger change counts.
+            // Of the two ends, the one that detects only the larger change counts.
             Some(known) => known.1 = known.1.max(smallest),
             None => kinds.push((kind, smallest, rises)),
         }

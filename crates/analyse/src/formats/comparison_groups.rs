@@ -1,4 +1,4 @@
-//! The changes of a comparison by what they conclude: the view that the page and Markdown share.
+//! The changes of a comparison, grouped by conclusion. The page and Markdown share this view.
 
 use crate::{Change, ComparedCase, Comparison, MetricChange, Thresholds, Verdict};
 
@@ -37,7 +37,7 @@ impl Group {
         }
     }
 
-    /// Returns the heading of the group, and what its changes have in common.
+    /// Returns the heading and the explanation of the group.
     pub(super) fn words(self) -> [&'static str; 2] {
         match self {
             Self::Worse => ["Worse", "The change is significant, and may be over the threshold."],
@@ -57,7 +57,7 @@ impl Group {
         }
     }
 
-    /// Returns the rows of the group. The largest changes for the worse and for the better come first.
+    /// Returns the rows of the group. Among worse and better figures, the largest change comes first.
     pub(super) fn rows<'r, 'a>(self, rows: &'r [ChangeRow<'a>]) -> Vec<&'r ChangeRow<'a>> {
         let mut rows: Vec<&ChangeRow<'_>> = rows.iter().filter(|row| Self::of(row.change) == self).collect();
         let size = |row: &ChangeRow<'_>| row.change.ratio.estimate.ln().abs();
@@ -67,7 +67,7 @@ impl Group {
         rows
     }
 
-    /// Returns whether the changes of the group need no reader, and are folded away.
+    /// Returns whether the group is collapsed at first, because its changes need no attention.
     pub(super) fn is_folded(self) -> bool {
         matches!(self, Self::Same | Self::NotJudged)
     }
@@ -124,7 +124,7 @@ pub(super) struct Outcome {
     pub(super) sentence: String,
 }
 
-/// Returns the outcome of a comparison with the number of its figures that are worse.
+/// Returns the outcome of a comparison, of which `worse` figures are worse.
 pub(super) fn outcome(comparison: &Comparison, worse: usize) -> Outcome {
     let (kind, symbol, sentence) = match comparison.verdict() {
         Verdict::Good => {

@@ -1,12 +1,13 @@
-//! A comparison as Markdown, for a comment on a pull request: the view of the terminal in tables.
+//! A comparison as Markdown, for a comment on a pull request.
 
 use std::fmt::Write as _;
 
 use super::comparison_groups::{self, ChangeRow, Group, outcome};
 use crate::{Circumstance, Comparison, Thresholds};
 
-/// Returns a comparison of the records in `base` and `candidate` as Markdown of GitHub: what is worse first, then what is
-/// better, and what these runs could not have shown. What needs no reader is folded.
+/// Returns a comparison of the records in `base` and `candidate` as GitHub's Markdown. Worse figures come first, then
+/// better ones, then figures whose change these runs could not have shown. Unchanged and incomparable figures are
+/// collapsed.
 pub fn comparison_markdown(
     comparison: &Comparison,
     thresholds: &Thresholds,
@@ -47,7 +48,7 @@ fn failures(comparison: &Comparison) -> String {
     failed.map(line).collect()
 }
 
-/// Returns the conditions that forbid or weaken a comparison of speeds.
+/// Returns the conditions that make speeds incomparable or their comparison weaker.
 fn conditions(comparison: &Comparison) -> String {
     let mut text = String::new();
     // Writing to a `String` cannot fail.
@@ -82,7 +83,7 @@ fn section(group: Group, all: &[ChangeRow<'_>]) -> String {
     }
 }
 
-/// Returns the cases of one side, and all facts that differ, folded.
+/// Returns the cases that only one side has and all facts that differ, collapsed.
 fn differences(comparison: &Comparison) -> String {
     let cases = |side: &str, names: &[String]| -> String {
         names.iter().map(|name| format!("- only the {side} has {}\n", plain(name))).collect()
@@ -97,7 +98,7 @@ fn differences(comparison: &Comparison) -> String {
     if lists.is_empty() { lists } else { folded("Differences", &lists) }
 }
 
-/// Returns content below a summary that opens it. GitHub reads Markdown in HTML only after an empty line.
+/// Returns content that is collapsed below a summary. GitHub reads Markdown within HTML only after an empty line.
 fn folded(summary: &str, content: &str) -> String {
     format!("\n<details><summary>{summary}</summary>\n\n{content}\n</details>\n")
 }
@@ -111,7 +112,7 @@ fn reading(comparison: &Comparison) -> String {
     )
 }
 
-/// Returns text from records or from the command line without a meaning in Markdown or HTML.
+/// Escapes text from records or from the command line for Markdown and HTML. Control characters become spaces.
 fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for character in text.chars() {

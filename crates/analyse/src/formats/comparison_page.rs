@@ -1,4 +1,5 @@
-//! A comparison as a page: what is worse first, then what is better, and what these runs could not have shown.
+//! A comparison as a page: worse figures first, then better ones, then figures whose change these runs could not have
+//! shown.
 //!
 //! The page has no scripts. Each change has a small picture of its interval beside the threshold.
 
@@ -124,7 +125,7 @@ fn failures(comparison: &Comparison) -> String {
     }
 }
 
-/// The region that scrolls a table wider than the page, by keyboard too.
+/// The start tag of a region that scrolls a table wider than the page, by keyboard too.
 const SCROLLING: &str = "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Table\">";
 
 fn table(rows: &[&ChangeRow<'_>], scale: f64) -> String {

@@ -8,8 +8,9 @@ use record::mib;
 use super::{FormatError, distinct, junit};
 use crate::{Conduct, Conformance, Trial};
 
-/// Returns the line of a case: its conduct, its name, and its figure beside the bound. A second line has the note, a third
-/// one the command that runs a case alone that did not go well. A case that does not apply has its reason only.
+/// Returns the lines of a case. The first line has the conduct, the name, and the figure beside the bound. The note has
+/// a line of its own. If the conduct is not [`Conduct::Bounded`], another line has the command that runs the case
+/// alone. A case that does not apply has a single line with the reason.
 pub fn trial_text(trial: &Trial) -> String {
     let name = format!("{} {}/{}", trial.case, trial.protocol, trial.direction);
     if trial.conduct == Conduct::NotApplicable {
@@ -30,7 +31,7 @@ pub fn trial_text(trial: &Trial) -> String {
     text
 }
 
-/// Returns the counts of all conducts in one line.
+/// Returns the number of cases with each conduct, in one line.
 pub fn conformance_text(conformance: &Conformance) -> String {
     let counts = Conduct::ALL.iter().rev().map(|conduct| (conduct, conformance.count(*conduct)));
     let counts: Vec<String> =

@@ -151,7 +151,7 @@ const END: &[Column<EndRecord>] = &[
     ("throughput_p5_bytes_per_s", |e| e.throughput.as_ref().map(|t| t.p5.to_string())),
     ("throughput_p50_bytes_per_s", |e| e.throughput.as_ref().map(|t| t.p50.to_string())),
     ("throughput_p95_bytes_per_s", |e| e.throughput.as_ref().map(|t| t.p95.to_string())),
-    // The earlier name of the pull wait, which existing scripts may read.
+    // `chunk_latency` is the earlier name of `pull_wait`, which existing scripts may read.
     ("chunk_latency_p50_ns", |e| e.pull_wait().map(|wait| wait.p50.to_string())),
     ("chunk_latency_p99_ns", |e| e.pull_wait().map(|wait| wait.p99.to_string())),
     ("chunk_latency_p999_ns", |e| e.pull_wait().map(|wait| wait.p999.to_string())),

@@ -1,4 +1,5 @@
-//! The framing that receivers observed: a table for a terminal and in Markdown, and the pieces for other formats.
+//! The framing that receivers observed: a table for a terminal and in Markdown, and the pieces of each row for other
+//! formats. A piece is a chunk, a DATA frame, a TLS record or a datagram.
 
 use comfy_table::{CellAlignment, Table, presets};
 use record::{FrameSizes, Framing};
@@ -58,7 +59,7 @@ fn table(rows: &[Row<'_>]) -> Option<Table> {
 pub(super) struct Pieces {
     pub(super) kind: &'static Kind,
     pub(super) sizes: FrameSizes,
-    /// The bytes of body for each piece.
+    /// The mean number of body bytes per piece.
     pub(super) body_per_piece: f64,
 }
 
@@ -84,7 +85,8 @@ pub(super) struct Kind {
     sizes: fn(&Framing) -> Option<FrameSizes>,
 }
 
-/// All kinds of pieces, from the innermost to the outermost. The first [`OF_HTTP`] frame the body; the others carry them.
+/// All kinds of pieces, from the innermost to the outermost. The first [`OF_HTTP`] kinds are of HTTP, the others of the
+/// carrier.
 const KINDS: &[Kind] = &[
     Kind { name: "chunks", field: "http1_chunks", sizes: |framing| framing.http1_chunks },
     Kind { name: "DATA frames", field: "data_frames", sizes: |framing| framing.data_frames },
@@ -92,15 +94,15 @@ const KINDS: &[Kind] = &[
     Kind { name: "datagrams", field: "datagrams", sizes: |framing| framing.datagrams },
 ];
 
-/// The number of kinds that frame the body.
+/// The number of kinds in [`KINDS`] that are of HTTP.
 const OF_HTTP: usize = 2;
 
-/// Returns the pieces of HTTP in a run, of which a protocol has one kind at most, with their name in records.
+/// Returns the pieces of HTTP in a run, with their name in records. A protocol has at most one kind of them.
 pub(super) fn of_http(framing: &Framing) -> Option<(&'static str, FrameSizes)> {
     KINDS.iter().take(OF_HTTP).find_map(|kind| Some((kind.field, (kind.sizes)(framing)?)))
 }
 
-/// Returns the pieces of the carrier in a run, of which a protocol has one kind at most, with their name in records.
+/// Returns the pieces of the carrier in a run, with their name in records. A protocol has at most one kind of them.
 pub(super) fn of_carrier(framing: &Framing) -> Option<(&'static str, FrameSizes)> {
     KINDS.iter().skip(OF_HTTP).find_map(|kind| Some((kind.field, (kind.sizes)(framing)?)))
 }

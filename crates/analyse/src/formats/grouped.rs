@@ -1,6 +1,6 @@
 //! The table of all rows on a terminal: one line for each row, below a heading for each set of bodies and chunk size.
 //!
-//! Each heading repeats the titles of the columns, so that they are in sight however far the terminal has scrolled.
+//! Each heading repeats the titles of the columns, so that titles stay in sight in a long table.
 
 use record::{gbit_per_s, mib_per_s, three_digits};
 use stats::Interval;
@@ -19,7 +19,7 @@ const LEGEND: &str = "medians of all rounds; ±: interval of 95 %; loop, ceiling
 /// The space between two columns.
 const GAP: &str = "  ";
 
-/// The longest name or heading that stands in the line of its figures. A longer one has a line of its own.
+/// The most characters of a name or heading that stands in the line of its figures. A longer one has a line of its own.
 const LONGEST: usize = 24;
 
 /// A column of figures. Its cells are in the order of the rows.
@@ -33,7 +33,7 @@ struct Column {
 /// Rows of one heading.
 struct Group<'r, 'a> {
     heading: String,
-    /// The rows with their positions among all.
+    /// The rows with their positions in the analysis.
     rows: Vec<(usize, &'r Row<'a>)>,
 }
 
@@ -44,8 +44,8 @@ struct Bodies<'r, 'a> {
     ceilings: Vec<&'r Row<'a>>,
 }
 
-/// Returns the table for a terminal of a width. Its explanation and the ceilings stand above the headings, so that fewer
-/// lines are below the first of these.
+/// Returns the table for a terminal of a width. The explanation and the ceilings stand above the first heading, so that
+/// the heading stays in sight on a short terminal.
 pub(super) fn text(analysis: &Analysis<'_>, screen: &Screen, width: usize) -> String {
     let all = bodies(analysis);
     let names: Vec<String> = analysis.rows.iter().map(name).collect();
@@ -69,12 +69,12 @@ pub(super) fn text(analysis: &Analysis<'_>, screen: &Screen, width: usize) -> St
     text
 }
 
-/// Returns the rows by their bodies, in the order of their first appearance.
+/// Returns the rows in their order, grouped by bodies, and by heading within the same bodies.
 fn bodies<'r, 'a>(analysis: &'r Analysis<'a>) -> Vec<Bodies<'r, 'a>> {
     let mut all: Vec<Bodies<'r, 'a>> = Vec::new();
     for (index, row) in analysis.rows.iter().enumerate() {
         let mut key = row.key.clone();
-        // The program in the place of one end stands in the name of its row.
+        // A program in the place of one end stands in the name of its row, not in the heading.
         key.peer = key.peer.filter(|_| row.peer_end().is_none());
         let of_bodies = key.of_any_chunk();
         if all.last().is_none_or(|bodies| bodies.key != of_bodies) {
@@ -121,8 +121,8 @@ impl<'r, 'a> Bodies<'r, 'a> {
         }
     }
 
-    /// Returns the goodputs of the ceilings in one sentence, which names the bodies if there are several; empty without
-    /// ceilings.
+    /// Returns the goodputs of the ceilings in one sentence; empty without ceilings. The sentence names the direction
+    /// if the table has several sets of bodies.
     fn ceilings(&self, screen: &Screen, is_one_of_several: bool) -> String {
         let ceiling = |row: &&Row<'_>| {
             let name = row.case.protocol.trim_end_matches("-ceiling");
@@ -153,7 +153,7 @@ impl Column {
     }
 }
 
-/// Returns all columns in the order of their places. Ceilings have no line of their own, so their cells are empty.
+/// Returns all columns, from left to right. Ceilings have no line of their own, so their cells are empty.
 fn columns(analysis: &Analysis<'_>) -> Vec<Column> {
     let rows = || analysis.rows.iter();
     let of = |title, importance, cell: &dyn Fn(&Row<'_>) -> String| {
@@ -176,7 +176,8 @@ fn columns(analysis: &Analysis<'_>) -> Vec<Column> {
     ]
 }
 
-/// Returns the half width of the interval of a goodput in percent of the median, or the least and the most of few runs.
+/// Returns the larger distance from the median goodput to an end of its interval, in percent of the median. Without an
+/// interval, returns the least and the greatest goodput.
 fn uncertainty(row: &Row<'_>) -> String {
     let Some(goodput) = row.goodput else { return "-".into() };
     let Interval { low, high } = goodput.range();
@@ -189,7 +190,8 @@ fn uncertainty(row: &Row<'_>) -> String {
     }
 }
 
-/// Returns those columns that fit a width beside a verdict, the most important first to stay.
+/// Returns the columns that fit a width beside a verdict. The least important columns are left out first, and columns
+/// of importance 0 stay.
 fn fitting(mut columns: Vec<Column>, width: usize) -> Vec<Column> {
     /// The longest common verdict: "over budget".
     const VERDICT: usize = 11;
@@ -232,7 +234,7 @@ mod tests {
     use super::*;
     use crate::tests::{bad_day, runs, with};
 
-    /// Returns a run of `bench` with its defaults: eight protocols with two chunk sizes, and three ceilings.
+    /// Returns the records of `bench` with its defaults: eight protocols with two chunk sizes, and three ceilings.
     fn default_run() -> Vec<Record> {
         let around = |goodput: f64| [0.97, 0.98, 0.99, 1.01, 1.02, 1.03].map(|share| share * goodput);
         let at = |chunk: u64, protocol: &str, goodput: f64| -> Vec<Record> {
@@ -278,7 +280,7 @@ mod tests {
         );
     }
 
-    /// Splits a table into the lines above its first heading, and those from there on.
+    /// Splits a table into the lines above its first heading, and the lines from that heading on.
     fn below_the_first_heading(text: &str) -> (Vec<&str>, Vec<&str>) {
         text.lines().partition({
             let mut is_above = true;
@@ -305,7 +307,7 @@ mod tests {
         let text = super::super::table(&analysis, &screen) + &super::super::answer(&analysis, &screen);
         assert!(text.contains("57 of 114 runs were disturbed") && text.contains(" or "), "{text}");
         let (_, shown) = below_the_first_heading(&text);
-        // The place of the report and the prompt follow.
+        // Two more lines follow: the path of the report, and the prompt.
         assert!(shown.len() + 2 <= 24, "{} lines: {text}", shown.len());
     }
 

@@ -38,7 +38,8 @@ impl Format for Junit {
     }
 }
 
-/// Adds what holds for all tests of a run to a suite: an early end, warnings of the machine, and notes on the conditions.
+/// Adds the remarks on all runs to a suite as properties: an early end, warnings of the machine, and notes on the
+/// conditions.
 fn with_remarks(mut suite: TestSuite, analysis: &Analysis<'_>) -> TestSuite {
     let of = |name: &'static str, texts: &[String]| -> Vec<Property> {
         texts.iter().map(|text| Property::new(name, text.as_str())).collect()
@@ -57,7 +58,7 @@ pub(super) fn xml(title: &str, suites: impl Iterator<Item = TestSuite>) -> Resul
     report.to_string().map_err(|error| FormatError::render("junit.xml", error))
 }
 
-/// Returns the suite of a proof: one test per end, and one per control.
+/// Returns the suite of a proof: one test per end, one per series of absorbed bytes, and one per control.
 fn proof_suite(proof: &Proof) -> TestSuite {
     let mut suite = TestSuite::new("proof");
     suite.add_test_cases(
@@ -116,8 +117,8 @@ fn test(report: &Report<'_>, row: &Row<'_>) -> TestCase {
     test
 }
 
-/// Returns the status of a test with the given findings. A figure over its bound is a failure, and a failed run is an
-/// error.
+/// Returns the status of a test with the given findings. If the worst finding is a failed run, the test is an error.
+/// With any other finding, the test is a failure.
 pub(super) fn status(findings: &[&Finding]) -> TestCaseStatus {
     let Some(worst) = findings.iter().map(|finding| finding.kind).min() else {
         return TestCaseStatus::success();

@@ -10,7 +10,7 @@ use crate::{Limitation, Row};
 /// The most cases that the line of a cause names.
 const NAMED: usize = 3;
 
-/// Returns one line for each cause; none if no record states a cause.
+/// Returns one line for each cause that limited rows; empty if no record states a cause.
 pub(super) fn lines(rows: &[Row<'_>]) -> Vec<String> {
     let mut causes: BTreeMap<Cause, Vec<(&Row<'_>, Limitation<'_>)>> = BTreeMap::new();
     for row in rows {

@@ -1,4 +1,4 @@
-//! The distributions of several runs, added up to one.
+//! The distributions of several runs, added up to one distribution.
 
 use hdrhistogram::Histogram;
 use record::{End, Latency, Throughput};
@@ -49,8 +49,9 @@ impl Sum {
     }
 }
 
-/// Returns the throughput over several runs, without the whole distribution. `None` without a run, if a throughput has
-/// no distribution, or if the weights of windows differ, as in records written before and after 2026-11-27.
+/// Returns the throughput over several runs, without its histogram. `None` without a run, if one of several runs has no
+/// histogram, or if windows differ in weight, size or unit. Weights differ between records written before and after
+/// 2026-11-27.
 fn throughput(runs: &[&Throughput]) -> Option<Throughput> {
     let (first, others) = runs.split_first()?;
     let like = |run: &&&Throughput| {
@@ -76,7 +77,8 @@ fn throughput(runs: &[&Throughput]) -> Option<Throughput> {
     })
 }
 
-/// Returns the times of several runs. `None` without a run, and if one has no distribution to add up.
+/// Returns the times over several runs, without their histogram. `None` without a run, if one of several runs has no
+/// histogram, or if units differ.
 fn latency(runs: &[&Latency]) -> Option<Latency> {
     let (first, others) = runs.split_first()?;
     if others.is_empty() {
@@ -122,7 +124,7 @@ pub(super) mod tests {
         }
     }
 
-    /// Returns the throughput of some time at a constant rate.
+    /// Returns the throughput of 0.4 s at a constant rate.
     pub(crate) fn calm() -> Throughput {
         run(&[(5_000_000_000, 400_000)])
     }

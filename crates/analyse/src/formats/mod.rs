@@ -87,7 +87,7 @@ impl<'a> Report<'a> {
 
 /// A format that renders a report as one file: an entry of [`FORMATS`].
 pub trait Format: Sync {
-    /// Returns the name of the format, as flags take it.
+    /// Returns the name of the format, as the flags of commands take it.
     fn name(&self) -> &'static str;
 
     /// Returns a description of the format's file in one line.
@@ -108,7 +108,7 @@ pub trait Format: Sync {
     fn render(&self, report: &Report<'_>) -> Result<String, FormatError>;
 }
 
-/// All formats, one line each.
+/// All formats.
 pub static FORMATS: &[&dyn Format] =
     &[&page::Html, &markdown::Markdown, &csv::Csv, &junit::Junit, &cases::Cases];
 
@@ -153,8 +153,8 @@ impl FormatError {
     }
 }
 
-/// Writes a report into a folder, in each of `formats`. Each file is complete or does not exist. If a file cannot be
-/// written, the others still are, because a full disk may have room for smaller ones.
+/// Writes a report into a folder, in each of `formats`. Each file is replaced as a whole or left as it was. If a file
+/// cannot be written, the others still are, because a full disk may have room for smaller files.
 ///
 /// # Errors
 /// Fails if the folder or a file cannot be written, or the data cannot be written in a format.
@@ -168,7 +168,7 @@ pub fn write(report: &Report<'_>, formats: &[&dyn Format], folder: &Path) -> Res
 /// The name of a file of records in a folder of results.
 const RECORDS: &str = "records.jsonl";
 
-/// Returns the name of the file of `records` in a folder; `None` unless the file begins with the first of them.
+/// Returns the name of the file of records in a folder; `None` unless the file begins with the first of `records`.
 fn records_in(folder: &Path, records: &[Record]) -> Option<&'static str> {
     let first = records.first()?;
     let mut line = Vec::new();
@@ -188,7 +188,7 @@ fn write_one(report: &Report<'_>, format: &dyn Format, folder: &Path) -> Result<
     })
 }
 
-/// Returns the warnings of the machine under their headword, as remarks.
+/// Returns the warnings of the machine as remarks that begin with "Warning: ".
 fn warned<'a>(analysis: &'a Analysis<'_>) -> impl Iterator<Item = String> + use<'a> {
     analysis.warnings.iter().map(|warning| format!("Warning: {warning}"))
 }

@@ -1,10 +1,10 @@
-//! The colours, symbols and dashes of protocols, the same on the page and in pictures.
+//! The colours, symbols and dashes of protocols, for the page and for pictures alike.
 //!
-//! A protocol is distinguishable without colour: no two have both the symbol and the dashes in common.
+//! Protocols are distinguishable without colour: no two have both the symbol and the dashes in common.
 
 use record::ProtocolFacts;
 
-/// A colour by its name, for a light and for a dark background.
+/// A named colour, for a light and for a dark background.
 pub(super) struct Colour {
     pub(super) name: &'static str,
     pub(super) light: &'static str,
@@ -70,7 +70,7 @@ const LOOKS: [(&str, Option<&str>, &str, &str); 8] = [
 const CEILINGS: [(&str, &str, &str); 3] =
     [("tcp", "rose", "hourglass"), ("tls", "olive", "lozenge"), ("udp", "indigo", "wedge")];
 
-/// All symbols. Those that no released protocol uses come first.
+/// All symbols. Those of [`LOOKS`] come last, so that other protocols take them last.
 const SYMBOLS: [&str; 16] = [
     "hourglass",
     "lozenge",
@@ -90,7 +90,7 @@ const SYMBOLS: [&str; 16] = [
     "cross",
 ];
 
-/// Returns the colours of all other protocols, by their version of HTTP.
+/// Returns the colours of protocols without a fixed look, by their version of HTTP.
 fn hues(http: Option<&str>) -> &'static [&'static str] {
     match http {
         None => &["rose", "olive", "indigo", "grey", "slate", "purple"],
@@ -101,7 +101,8 @@ fn hues(http: Option<&str>) -> &'static [&'static str] {
     }
 }
 
-/// Returns the styles of protocols, in their order.
+/// Returns the styles of protocols, in their order. A protocol without a fixed look gets a spare style, as does one
+/// whose symbol is taken.
 pub(super) fn styles(protocols: &[&ProtocolFacts]) -> Vec<Style> {
     let mut styles: Vec<Option<Style>> = Vec::new();
     for protocol in protocols {
@@ -133,7 +134,7 @@ fn known(protocol: &ProtocolFacts) -> Option<Style> {
     Some(Style { colour, symbol, dashes: dashes(protocol, 0) })
 }
 
-/// Returns a style beside those in use. Symbols are used again once all of them are taken, each time with other dashes.
+/// Returns a style that is not in use. Once all symbols are taken, they are used again with other dashes.
 fn spare(protocol: &ProtocolFacts, used: &[&Style]) -> Style {
     let symbol = least_used(&SYMBOLS, |symbol| used.iter().filter(|style| style.symbol == symbol).count());
     let uses = used.iter().filter(|style| style.symbol == symbol).count();
@@ -147,8 +148,8 @@ fn least_used(values: &[&'static str], uses: impl Fn(&str) -> usize) -> &'static
     values.iter().copied().min_by_key(|value| uses(value)).unwrap_or_default()
 }
 
-/// Returns the dashes of a protocol: dots without HTTP, dashes over cleartext TCP, otherwise a solid line. They differ
-/// for each use of a symbol.
+/// Returns the dashes of a protocol: dots without HTTP, dashes over cleartext TCP, otherwise a solid line. The dashes
+/// differ by the number of earlier uses of the symbol.
 fn dashes(protocol: &ProtocolFacts, uses: usize) -> Vec<u32> {
     let uses = u32::try_from(uses).unwrap_or(u32::MAX / 8);
     match (&protocol.http, protocol.carrier.as_ref()) {

@@ -19,7 +19,7 @@ use crate::Row;
 /// The size of a chart in pixels. Charts stay readable at half the width of a page.
 const SIZE: (u32, u32) = (900, 480);
 
-/// A chart of one figure over chunk sizes, with one line per protocol.
+/// A chart of one figure by chunk size, with one line per protocol.
 struct Picture {
     file: String,
     title: String,
@@ -76,7 +76,7 @@ fn pictures(rows: &[Row<'_>], direction: Direction) -> Vec<Picture> {
     all.into_iter().filter(|picture| picture.lines.iter().any(|line| line.points.len() > 1)).collect()
 }
 
-/// Returns the peak RSS of an end in MiB; `None` for a ceiling, which is one of goodput alone.
+/// Returns the peak RSS of an end in MiB; `None` for a ceiling, which bounds goodput alone.
 fn peak_rss(row: &Row<'_>, end: End) -> Option<Spread> {
     row.ends[end].peak_rss.filter(|_| !row.facts.is_ceiling()).map(in_mib)
 }
@@ -116,7 +116,8 @@ const NAMES: u32 = 110;
 /// The distance of two names, in pixels.
 const NAME_HEIGHT: i32 = 16;
 
-/// The most pixels between the points of two lines at one chunk size, so that their ranges do not hide each other.
+/// The most pixels between the points of two neighbouring lines at one chunk size. The distance keeps their ranges from
+/// hiding each other.
 const DODGE: i32 = 5;
 
 impl Picture {
@@ -128,7 +129,7 @@ impl Picture {
             self.draw(&area)?;
             area.present()?;
         }
-        // The style stands right after the first tag.
+        // The style sheet goes right after the first tag.
         let at = svg.find('>').map_or(svg.len(), |end| end + 1);
         svg.insert_str(at, &self.css());
         Ok(svg)
@@ -188,7 +189,7 @@ impl Picture {
         let place = |chunk: u64, figure: f64| chart.backend_coord(&(chunk, figure));
         let chunks: BTreeSet<u64> = along().map(|point| point.0).collect();
         let count = |n: usize| i32::try_from(n.max(1)).unwrap_or(i32::MAX);
-        // Chunk sizes that are near each other leave less room.
+        // Many chunk sizes leave less room between lines.
         let dodge = DODGE.min((right - left) / count(chunks.len()) / (2 * count(self.lines.len())));
         let middle = i32::try_from(self.lines.len()).unwrap_or(0) / 2;
         let mut names = Vec::new();
@@ -229,7 +230,7 @@ fn rgb(name: &str) -> RGBColor {
     RGBColor(red, green, blue)
 }
 
-/// Moves places at least `distance` apart, in their order and at most down to `bottom`.
+/// Moves places at least `distance` apart. Places keep their order, and none lies below `bottom`.
 fn move_apart(places: &mut [i32], distance: i32, bottom: i32) {
     let mut order: Vec<usize> = (0..places.len()).collect();
     order.sort_by_key(|at| places[*at]);

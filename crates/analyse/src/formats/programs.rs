@@ -8,13 +8,13 @@ use crate::{Analysis, Row};
 const LEGEND: &str = "a→b: the programs of the sender and of the receiver, both longhaul where none are named; longhaul's chunk\n\
     size has no effect on what others send (-)\n";
 
-/// Returns the explanation of the programs, which is empty if all are longhaul.
+/// Returns the explanation of the programs; empty if all ends are longhaul's own.
 pub(super) fn legend(analysis: &Analysis<'_>) -> &'static str {
     if analysis.rows.iter().any(|row| row.peer_end().is_some()) { LEGEND } else { "" }
 }
 
-/// Returns the name of a row: that of the series, and nothing; or if a program took the place of one end, that of the case,
-/// and the two programs in the order sender, receiver.
+/// Returns the name of a row in two parts: the name of the series, and an empty text. If a program took the place of
+/// one end, the parts are the name of the case, and both programs as `sender→receiver`.
 pub(super) fn name(row: &Row<'_>) -> [String; 2] {
     let Some(end) = row.peer_end() else { return [row.key.to_string(), String::new()] };
     let mut case = row.key.clone();

@@ -1,4 +1,4 @@
-//! A proof as a table, for a terminal and in Markdown.
+//! A proof as a table, for standard output and in Markdown.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use stats::Slope;
 use super::{Screen, proof_lines};
 use crate::{Absorption, Constancy, Finding, Fit, Judgement, MemorySeries, Proof};
 
-/// The headings of the columns, which are two lines on a terminal.
+/// The headings of the columns, which are two lines on standard output.
 const HEADER: [[&str; 2]; 7] = [
     ["case", ""],
     ["end", ""],
@@ -20,7 +20,8 @@ const HEADER: [[&str; 2]; 7] = [
     ["verdict", ""],
 ];
 
-/// Returns a proof as a table for standard output, with reasons, controls and findings below.
+/// Returns a proof for standard output. In a pipe, it is a table with reasons, controls and findings below. On a
+/// terminal, it has one line per series, fitted to the width.
 pub fn proof_text(proof: &Proof, findings: &[Finding], screen: &Screen) -> String {
     if screen.columns().is_some() {
         return proof_lines::text(proof, findings, screen);
@@ -48,8 +49,8 @@ pub(super) fn markdown(proof: &Proof, findings: &[Finding]) -> String {
     )
 }
 
-/// Returns one line per end, then one for each series of absorbed bytes, and one per control. A line has the verdict, and the bound or the slope if it is
-/// known.
+/// Returns one line per end, one per series of absorbed bytes, and one per control. A line has the verdict, and the
+/// bound or the slope if it is known.
 pub(super) fn notes(proof: &Proof) -> Vec<String> {
     let line = |judgement: &Judgement| {
         let Judgement { series, reason, .. } = judgement;
@@ -72,7 +73,8 @@ pub(super) fn subjects(proof: &Proof) -> String {
     programs.iter().map(|(role, command)| format!("{role}: {command}\n")).collect()
 }
 
-/// Returns the name of a series among all. The command line of the only program under proof stands above the table.
+/// Returns the name of a series in a table of `all`. The name leaves out the command line of the only program under
+/// proof, which stands above the table.
 pub(super) fn name(series: &MemorySeries, all: &[Judgement]) -> String {
     let mut key = series.key.clone();
     let is_only = series.subject.is_some() && all.iter().all(|other| other.series.key.peer == key.peer);
@@ -101,8 +103,8 @@ fn rows(judgements: &[Judgement], header: [String; 7], separator: &str) -> Table
     table
 }
 
-/// Returns the growth over the baseline and the budget, in MiB. A program under proof has a budget only beside a reader that
-/// stands still, and may have read its whole input before the baseline.
+/// Returns the growth over the baseline and the budget, in MiB; `-` for a program under proof without a budget. Such a
+/// program may have read its whole input before the baseline, and has a budget only if its reader stands still.
 fn growth(series: &MemorySeries) -> String {
     if series.subject.is_some() && series.budget.is_none() {
         return "-".into();
@@ -117,8 +119,8 @@ pub(super) fn statement(judgement: &Judgement, separator: &str) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(separator)
 }
 
-/// Returns the slope of memory with the half width of its interval, and the peak of each kind of memory. The slope is per
-/// chunk, or per GiB for a program under proof, whose chunks are unknown.
+/// Returns the slope of memory with the larger half of its interval, and the peak of each kind of memory. The slope is
+/// per chunk, or per GiB for a program under proof, whose chunks are unknown.
 fn measured(judgement: &Judgement) -> Option<String> {
     let (fit, series) = (judgement.deciding()?, &judgement.series);
     let what = if judgement.heap.is_some() { "heap" } else { "anonymous RSS" };
@@ -233,7 +235,7 @@ fn reasons(judgements: &[Judgement], bullet: &str) -> String {
     lines.collect()
 }
 
-/// Returns the controls and the failed runs, one line each.
+/// Returns the absorbed bytes, the controls, and the findings that are not about memory, one line each.
 fn remarks(proof: &Proof, findings: &[Finding]) -> String {
     let controls = proof.controls.iter().map(|judgement| format!("{}\n", control(judgement)));
     let absorbed = proof.absorptions.iter().map(|series| format!("{}\n", absorption(series)));

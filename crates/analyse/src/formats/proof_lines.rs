@@ -1,4 +1,4 @@
-//! A proof on a terminal: one line for each series, with both ends, and details of what is not constant.
+//! A proof on a terminal: one line for each series, with both ends, and details of ends that are not constant.
 
 use record::mib;
 
@@ -15,7 +15,7 @@ const TITLES: [&str; 4] = ["sender/receiver", "KiB per GiB", "RSS MiB", "budget 
 const LEGEND: &str =
     "KiB per GiB: upper bound of the growth within a run at 99 %; RSS: highest peak; budget: used share";
 
-/// The longest name of a series that stands in the line of its figures.
+/// The most characters of a name that stands in the line of its figures.
 const LONGEST: usize = 40;
 
 /// Returns a proof for a terminal.
@@ -73,7 +73,7 @@ fn cells(proof: &Proof, ends: &[&Judgement]) -> [String; 4] {
     ]
 }
 
-/// Returns the verdict on all ends of a series, painted: the worst, or that of both.
+/// Returns the worst verdict on the ends of a series, painted.
 fn shared_verdict(ends: &[&Judgement], screen: &Screen) -> String {
     let worst = ends.iter().min_by_key(|judgement| judgement.verdict());
     worst.map_or_else(String::new, |worst| {
@@ -111,7 +111,7 @@ fn line(cells: &[String; 4], widths: &[usize; 4], verdict: &str) -> String {
     format!("{lead}  {slope:>slopes$}  {rss:>peaks$}  {budget:>budgets$}  {verdict}\n")
 }
 
-/// Returns the bytes that proxies absorb, the controls, and the failed runs.
+/// Returns the absorbed bytes of proxies, the controls, and the findings that are not about memory.
 fn remarks(proof: &Proof, findings: &[Finding], screen: &Screen) -> String {
     let absorbed = proof.absorptions.iter().map(|series| screen.wrapped(&absorption(series)));
     let unexpected = proof.controls.iter().filter(|control| !control.is_as_expected());
@@ -121,7 +121,7 @@ fn remarks(proof: &Proof, findings: &[Finding], screen: &Screen) -> String {
     absorbed.chain(unexpected).chain([controls(proof, screen)]).chain(failed).collect()
 }
 
-/// Returns the number of controls that behave as their cases demand; empty without controls.
+/// Returns a sentence with the number of controls that behave as their cases demand; empty without controls.
 fn controls(proof: &Proof, screen: &Screen) -> String {
     let all = proof.controls.len();
     if all == 0 {

@@ -1,4 +1,4 @@
-//! The claims of a run and the statements of its repetition, as a table.
+//! The claims of a run and the answers of its repetition, as tables.
 
 use comfy_table::{CellAlignment, Table, presets};
 use record::{mib_per_s, three_digits};

@@ -1,4 +1,4 @@
-//! The medium of texts for people: a terminal, whose width breaks lines, or a pipe; with or without colours.
+//! The medium of texts for people: a terminal, whose width limits lines, or a pipe, each with or without colours.
 
 use anstyle::{AnsiColor, Style};
 
@@ -11,7 +11,7 @@ pub struct Screen {
     is_coloured: bool,
 }
 
-/// The meaning of a colour. Only verdicts and warnings have one.
+/// The meaning of a colour. Only verdicts, warnings and notes are coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Tone {
@@ -23,7 +23,7 @@ pub enum Tone {
     Bad,
 }
 
-/// The indentation of the lines of a sentence after its first.
+/// The indentation of all lines of a sentence except the first.
 const HANGING: &str = "  ";
 
 /// The verdicts that begin or end a line of a comparison or of a gate.
@@ -39,12 +39,12 @@ const VERDICTS: [(&str, Tone); 8] = [
 ];
 
 impl Screen {
-    /// Returns a pipe or a file without colours.
+    /// Creates the screen for a pipe or a file, without colours.
     pub fn pipe() -> Self {
         Self::default()
     }
 
-    /// Returns a terminal of a width, in columns, without colours.
+    /// Creates the screen for a terminal of a width, in columns, without colours.
     pub fn terminal(columns: usize) -> Self {
         Self { columns: Some(columns), is_coloured: false }
     }
@@ -97,8 +97,8 @@ impl Screen {
         line.to_owned()
     }
 
-    /// Returns a sentence, broken at words to the width of the terminal, with a line break at its end. A word that is
-    /// longer than a line keeps a line of its own.
+    /// Returns a sentence, broken between words to the width of the terminal, with a line break at its end. A word that
+    /// is longer than a line is not broken.
     pub fn wrapped(&self, sentence: &str) -> String {
         let Some(columns) = self.columns else { return format!("{sentence}\n") };
         let words = sentence.trim_start_matches(' ');

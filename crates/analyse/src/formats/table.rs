@@ -33,8 +33,8 @@ const LEGEND: &str = "medians; [a, b]: interval of 95 %, a..b: least and most of
 /// The explanation of the ranks, which stands below the table.
 const RANKS: &str = "fastest, slowest: among HTTP rows of the same bodies with disjoint intervals\n";
 
-/// Returns the table for standard output, with findings and notes. On a terminal, its lines fit the width. Notes and
-/// findings that fail nothing stand above it, so that the table stays in sight.
+/// Returns the table for standard output, with findings and notes. On a terminal, its lines fit the width. Warnings,
+/// notes and findings that fail no command then stand above the table, so that the table stays in sight.
 pub fn table(analysis: &Analysis<'_>, screen: &Screen) -> String {
     if analysis.rows.is_empty() {
         return "no run was finished\n".into();
@@ -66,7 +66,7 @@ pub fn table(analysis: &Analysis<'_>, screen: &Screen) -> String {
     )
 }
 
-/// Returns the answer in brief for standard output, which stands below a table.
+/// Returns the brief answer for standard output, which stands below a table.
 pub fn answer(analysis: &Analysis<'_>, screen: &Screen) -> String {
     analysis.answer().lines().iter().map(|line| screen.wrapped(line)).collect()
 }
@@ -144,8 +144,8 @@ fn cells(analysis: &Analysis<'_>, row: &Row<'_>) -> [String; COLUMNS] {
     ]
 }
 
-/// Returns the cell of a ratio to a baseline or a ceiling. The name of the other protocol is included if `named` is
-/// set.
+/// Returns the cell of a ratio to a baseline or a ceiling. The cell includes the name of the other protocol if `named`
+/// is set.
 fn of_other(of: Option<&BaselineRatio>, named: Option<()>) -> String {
     let Some(of) = of else { return "-".into() };
     let name = named.map_or_else(String::new, |()| format!(" {}", of.baseline));

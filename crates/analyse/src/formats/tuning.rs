@@ -1,4 +1,4 @@
-//! The table of libraries with their own defaults beside their tuned rows, for standard output and in Markdown.
+//! The table of rows that are not tuned beside their tuned rows, for standard output and in Markdown.
 
 use comfy_table::{CellAlignment, Table, presets};
 use record::{mib_per_s, three_digits};
