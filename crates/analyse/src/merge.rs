@@ -1,7 +1,7 @@
 //! Records of several senders, added up to one summary.
 //!
-//! The summary is a function of the records alone, whatever folders they come from. A folder that was merged before
-//! therefore counts like the folders it was made of.
+//! The summary depends on the records alone, and not on their folders. The folder of an earlier merge therefore counts
+//! like the folders that were merged.
 
 mod intervals;
 mod overlap;
@@ -30,15 +30,15 @@ pub struct Merged {
     pub records: u64,
     /// The number of records whose run failed.
     pub failed: u64,
-    /// The number of records whose content was not the same at both ends.
+    /// The number of records whose content differed between the ends.
     pub corrupted: u64,
     /// The names of the machines that made the records.
     pub hosts: BTreeSet<String>,
     /// The senders: one for each session, in the order of their names.
     pub senders: Vec<Sender>,
-    /// The interval during which every sender ran; null if there is none.
+    /// The interval during which every sender ran; `None` if there is none.
     pub common: Option<Span>,
-    /// The body bytes of all senders from the common start on; null without a common interval.
+    /// The body bytes of all senders over the common interval; `None` without a common interval.
     pub intervals: Option<Intervals>,
     /// The body bytes of all successful runs.
     pub bytes: u64,
@@ -56,7 +56,8 @@ impl Merged {
         Apart::among(&self.senders)
     }
 
-    /// Returns the bytes of all senders within the common interval, and its length in seconds.
+    /// Returns the bytes of all senders within the common interval, and its length in seconds. `None` without a common
+    /// interval.
     pub fn together(&self) -> Option<(u64, f64)> {
         let bytes = self.intervals.as_ref()?.bytes.iter().sum();
         Some((bytes, self.common?.length_us() as f64 / 1e6))
@@ -100,7 +101,8 @@ impl SenderKey {
     }
 }
 
-/// A sum that grows record by record. It keeps two histograms, the intervals, and one entry for each sender, but no record.
+/// The builder of a [`Merged`], to which records are added one by one. It keeps two histograms, the intervals, and one
+/// entry for each sender, but no record.
 #[derive(Debug)]
 pub struct Merge {
     merged: Merged,
@@ -124,7 +126,8 @@ impl Merge {
         Self { merged, senders, throughput, pull_wait, left_out: LeftOuts::default() }
     }
 
-    /// Adds a record whose run started at `start_us`, in microseconds since 1970. The spans must know it.
+    /// Adds a record whose run started at `start_us`, in microseconds since 1970. The spans must contain the record's
+    /// sender.
     pub fn add(&mut self, record: &Record, start_us: i64) {
         self.merged.records += 1;
         let Some(sender) = self.senders.get_mut(&SenderKey::of(record)) else { return };
@@ -179,8 +182,8 @@ mod tests {
     use super::*;
     use crate::distribution::{encode, tests::histogram};
 
-    /// One record by what is added up: its sender, start, duration, samples and values. A value of 0 stands for a distribution
-    /// that cannot be read.
+    /// The parts of one record that are added up: sender, start, duration, samples and values. A value of 0 stands for
+    /// a distribution that cannot be read.
     type Run = (u8, u32, u16, Vec<(u16, u16)>, Vec<u32>);
 
     fn record((sender, start_ms, elapsed_ms, points, values): &Run) -> (Record, i64) {
@@ -277,7 +280,7 @@ mod tests {
         assert_eq!(together.together(), Some((60_000, 6.0)));
         let apart = merged(&[run(a, 100, 10), run(b, 3700, 10)]);
         assert_eq!((apart.common, apart.senders.len(), apart.intervals.is_none()), (None, 2, true));
-        // A session of two runs is one sender.
+        // One session is one sender, whatever the number of its runs.
         let session = merged(&[run(a, 100, 1), run(a, 105, 1)]);
         assert_eq!(session.common, Some(Span { start_us: at(100), end_us: at(106) }));
     }

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::Span;
 
-/// The shortest interval, in microseconds: one second. The start of a run is that of its processes, some tenths of a second before its first
-/// byte, so that shorter intervals would show the preparation.
+/// The shortest interval, in microseconds: one second. A run starts with its processes, some tenths of a second before
+/// its first byte. Shorter intervals would show this preparation.
 const LEAST_WIDTH_US: u64 = 1_000_000;
 
 /// The most intervals: as many as the points of a record's timeline.
@@ -16,25 +16,25 @@ const MOST: u64 = 256;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Intervals {
-    /// The length of an interval in microseconds. The last one ends with the common interval, and may be shorter.
+    /// The length of an interval in microseconds. The last interval ends with the common interval, and may be shorter.
     pub width_us: u64,
     /// The bytes of each interval.
     pub bytes: Vec<u64>,
 }
 
 impl Intervals {
-    /// Creates the intervals of a common interval, without bytes.
+    /// Creates empty intervals that cover `common`.
     pub(super) fn of(common: Span) -> Self {
         let length = common.length_us();
         let mut width_us = LEAST_WIDTH_US;
         while length.div_ceil(width_us) > MOST {
             width_us *= 2;
         }
-        // At most 256 intervals.
+        // The number is at most [`MOST`], which fits `usize`.
         Self { width_us, bytes: vec![0; length.div_ceil(width_us) as usize] }
     }
 
-    /// Adds the bytes of a successful run that started at `start_us`, and returns how many of them are within the common
+    /// Adds the bytes of a successful run that started at `start_us`. Returns the number of bytes within the common
     /// interval. Bytes between two samples of the timeline are spread evenly.
     pub(super) fn add(&mut self, common: Span, record: &Record, start_us: i64) -> u64 {
         let Some(end) = with_timeline(record) else { return 0 };
@@ -43,7 +43,8 @@ impl Intervals {
         let offset = i128::from(start_us) - i128::from(common.start_us);
         let (mut from, mut all) = ((offset, 0), 0_u64);
         for point in end.memory.timeline.iter().chain([&last]) {
-            // A file may state times that go back, and more bytes than there are. A number that is none counts as 0.
+            // A hostile record may state times that go back, and more bytes than the end moved. A time that is NaN
+            // counts as 0.
             let at = offset + i128::from((point.seconds.clamp(0.0, elapsed_s) * 1e6) as i64);
             let to = (at.max(from.0), point.body_bytes.min(end.bytes).max(from.1));
             all = all.saturating_add(self.spread(common, from, to));
@@ -52,7 +53,8 @@ impl Intervals {
         all
     }
 
-    /// Adds the bytes between two points of time, each with the number of bytes until then.
+    /// Adds the bytes between two points, each a time and the number of bytes until then. Returns the number of bytes
+    /// within the common interval.
     fn spread(&mut self, common: Span, from: (i128, u64), to: (i128, u64)) -> u64 {
         let (width, length) = (i128::from(self.width_us), i128::from(common.length_us()));
         let until = |at: i128| match at {
@@ -70,7 +72,7 @@ impl Intervals {
             if begin > to.0 {
                 break;
             }
-            // Points at one time have their bytes at that time, in the interval that begins with it.
+            // The bytes between two points at one time belong to the interval that contains this time.
             let is_step = from.0 == to.0;
             let here = match is_step {
                 true if (begin..begin + width).contains(&to.0) && to.0 < length => to.1 - from.1,
@@ -84,7 +86,8 @@ impl Intervals {
     }
 }
 
-/// Returns the end whose meter shows the course of a run: the sender's, or the only one.
+/// Returns the end that shows the course of a run: the first with a timeline, or else the first in the record. The
+/// sender comes before the receiver.
 fn with_timeline(record: &Record) -> Option<&EndRecord> {
     let ends = [record.sender.as_ref(), record.receiver.as_ref()];
     let measured = ends.into_iter().flatten().find(|end| !end.memory.timeline.is_empty());
@@ -98,7 +101,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// Returns a record of a run whose sender has this timeline of seconds and bytes.
+    /// Returns the record of a run whose sender has the given timeline of seconds and bytes.
     pub(crate) fn run(elapsed_s: f64, timeline: &[(f64, u64)], bytes: u64) -> Record {
         let mut record = Record::new("run", Case::new("h2"));
         record.elapsed_s = Some(elapsed_s);
@@ -123,7 +126,7 @@ pub(super) mod tests {
     fn the_bytes_of_senders_add_up_from_the_common_start_on() {
         let common = span(100.0, 102.5);
         let mut intervals = Intervals::of(common);
-        // 10 bytes a second from 99 s on, then 30 a second from 101 s on; and 8 bytes a second from 100 s on.
+        // One run moves 10 bytes/s from 99 s on, and 30 bytes/s from 101 s on. The other moves 8 bytes/s from 100 s on.
         let early = run(4.0, &[(2.0, 20)], 80);
         assert_eq!(intervals.add(common, &early, 99_000_000), 10 + 30 + 15);
         let late = run(10.0, &[], 80);

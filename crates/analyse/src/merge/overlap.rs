@@ -1,4 +1,4 @@
-//! The time during which the senders of a merge ran together, and those that did not.
+//! The time during which the senders of a merge ran together, and the senders that did not.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -30,13 +30,14 @@ impl Span {
         Self { start_us: self.start_us.min(other.start_us), end_us: self.end_us.max(other.end_us) }
     }
 
-    /// Returns the length in microseconds.
+    /// Returns the length in microseconds; 0 if the end is not after the start.
     pub fn length_us(self) -> u64 {
         if self.start_us < self.end_us { self.end_us.abs_diff(self.start_us) } else { 0 }
     }
 }
 
-/// The interval of each sender, from its records alone. They must be known before the records are added up.
+/// The interval of each sender. All intervals must be known before the first record is added to a
+/// [`Merge`](super::Merge).
 #[derive(Debug, Default)]
 pub struct Spans(pub(super) BTreeMap<SenderKey, Span>);
 
@@ -62,15 +63,16 @@ impl Spans {
 pub struct Apart {
     /// The sender that ended first, or the one that started last.
     pub sender: String,
-    /// The senders that started after its end (`late`), or ended before its start.
+    /// The senders that started after the end of `sender`, or ended before its start. Each has the gap to `sender`, in
+    /// microseconds.
     pub others: Vec<(String, u64)>,
-    /// True if the others started after the end of `sender`.
+    /// True if `others` started after the end of `sender`; false if they ended before its start.
     pub are_late: bool,
 }
 
 impl Apart {
-    /// Returns the smaller group of senders that kept all from running together, each with the time between it and the
-    /// sender at the other end, in microseconds; `None` if all ran together.
+    /// Returns the senders that kept all from running together; `None` if all ran together. Of the senders that started
+    /// too late and those that ended too early, the smaller group counts.
     pub(super) fn among(senders: &[Sender]) -> Option<Self> {
         let ran = || senders.iter().filter(|sender| sender.span.length_us() > 0);
         let first = ran().min_by_key(|sender| sender.span.end_us)?;

@@ -15,7 +15,7 @@ pub struct LeftOut {
     pub reason: String,
     /// The number of distributions.
     pub distributions: u64,
-    /// The first sender that has one, in the order of names.
+    /// The first sender with such a distribution, in the order of names.
     pub sender: String,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    /// Adds an encoded histogram of a sender without loss.
+    /// Adds the encoded histogram of a sender, without loss of precision.
     pub(super) fn add(&mut self, encoded: Option<&str>, sender: &str) -> Result<(), Unreadable> {
         let other = decode(encoded.ok_or(Unreadable::Missing)?)?;
         if self.histogram.is_none() {
@@ -68,7 +68,8 @@ impl Sum {
         Ok(())
     }
 
-    /// Returns the text of the sum; `None` without a histogram, or with more values than the format takes.
+    /// Returns the encoded sum; `None` without a histogram. If the sum has more values than the format takes, returns
+    /// `None` and adds its histograms to `left_out`.
     pub(super) fn encoded(self, left_out: &mut LeftOuts) -> Option<String> {
         let encoded = encode(self.histogram.as_ref()?);
         encoded.map_err(|reason| left_out.add(reason, self.added, &self.first)).ok()

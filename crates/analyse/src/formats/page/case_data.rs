@@ -1,4 +1,4 @@
-//! The data of the page about cases: the figures of each case over its rounds. A missing figure is null.
+//! The data of the page about cases: the figures of each case over its runs. A missing figure is null in the page.
 
 use record::{Case, End, EndRecord, FrameSizes, Latency, Record, Throughput};
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
@@ -32,7 +32,7 @@ pub(super) struct CaseData<'a> {
     rounds: Vec<f64>,
     /// True if memory grows on purpose. Charts leave such cases out.
     is_control: bool,
-    /// The number of disturbed runs, and the goodput without them; null if there are none.
+    /// The number of disturbed runs, and the goodput without them; null if no run was disturbed.
     calm: Option<CalmData>,
     of_baseline: Option<OfBaseline>,
     of_ceiling: Option<OfBaseline>,
@@ -164,11 +164,11 @@ fn spread<S: Serializer>(spread: &Option<Spread>, serializer: S) -> Result<S::Ok
     state.end()
 }
 
-/// One end over all runs of a case. The timeline is from the run with the median goodput. So are distributions that
-/// cannot be added up.
+/// One end over all runs of a case. The timeline is from the run with the median goodput, and so are distributions if
+/// those of all runs cannot be added up.
 #[derive(Serialize)]
 struct EndData {
-    /// The median over the rounds.
+    /// The median over the runs.
     peak_rss_bytes: Option<f64>,
     #[serde(serialize_with = "spread")]
     peak_rss_spread: Option<Spread>,
@@ -178,7 +178,7 @@ struct EndData {
     ceiling_rss_bytes: Option<u64>,
     /// The share of the budget that was used; 1 is the whole budget.
     budget_use: Option<f64>,
-    /// The allowance less the peak; negative if the peak exceeds the allowance.
+    /// `allowed_rss_bytes` less the highest peak; negative if the peak is higher.
     room_bytes: Option<i64>,
     socket_peak_bytes: Option<u64>,
     cpu_s_per_gib: Option<f64>,
@@ -258,7 +258,7 @@ fn goodputs(row: &Row<'_>) -> Vec<f64> {
     well.filter_map(|record: &&Record| record.goodput_bytes_per_s).map(f64::round).collect()
 }
 
-/// Rounds a figure to five significant digits, which are shorter in the page.
+/// Rounds a figure to five significant digits, so that the page stays small.
 pub(super) fn rounded(figure: f64) -> f64 {
     if figure == 0.0 || !figure.is_finite() {
         return figure;

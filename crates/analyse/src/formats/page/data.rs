@@ -1,4 +1,4 @@
-//! The data of the page: derived figures. A missing figure is null.
+//! The data of the page: derived figures. A missing figure is null in the page.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,13 +18,13 @@ use super::{
 };
 use crate::{Analysis, Verdict};
 
-/// All data of the page, as its scripts read it.
+/// All data of the page, as the page's scripts read it.
 #[derive(Serialize)]
 pub(super) struct Data<'a> {
     title: &'a str,
     /// The file of records beside the page, if there is one.
     records_file: Option<&'a str>,
-    /// The answer in brief.
+    /// The brief answer.
     tiles: Vec<Tile>,
     /// The command lines that made the records, one per line.
     command: Option<String>,
@@ -32,12 +32,12 @@ pub(super) struct Data<'a> {
     last_started_at: Option<&'a str>,
     verdict: VerdictData,
     findings: Vec<String>,
-    /// The conditions of the machine that spoil the figures, each with what to expect.
+    /// The conditions of the machine that spoil the figures, each with its expected effect.
     warnings: &'a [String],
     notes: Vec<String>,
     /// A remark on the sizes of segments and packets, if both TCP and QUIC are shown.
     packets: Option<&'a str>,
-    /// The rows of libraries with their own defaults, beside the tuned rows.
+    /// The rows that are not tuned, each with its ratio to the tuned row.
     untuned: Vec<UntunedData<'a>>,
     /// The protocols in the order in which they are shown.
     protocols: Vec<ProtocolData>,
@@ -73,11 +73,11 @@ struct ProtocolData {
     style: Style,
 }
 
-/// The machines, build and limits that some records have in common. Their number is `records`.
+/// The machines, build and limits that some records have in common, and the number of these records.
 #[derive(Serialize)]
 struct Machine<'a> {
     host: &'a Host,
-    /// The machine of the server, if it is another one.
+    /// The machine of the server; null if the client's machine is also the server's.
     peer_host: Option<&'a Host>,
     build: &'a Build,
     limits: &'a Limits,
@@ -119,7 +119,8 @@ impl<'a> Data<'a> {
     }
 }
 
-/// Returns the kind of a verdict. Findings that leave the verdict good are no plain success, nor is an early end.
+/// Returns the kind of the verdict. With an early end, or with findings that leave the verdict good, the kind is not
+/// `good`.
 fn kind(analysis: &Analysis<'_>) -> &'static str {
     match analysis.verdict_with_proof() {
         Verdict::Good if analysis.interruption.is_some() => "early",

@@ -16,10 +16,10 @@ use data::Data;
 /// The format of `report.html`.
 pub(super) struct Html;
 
-/// The style of this page and of that of a comparison.
+/// The style sheet of the pages of reports and of comparisons.
 pub(super) const STYLE: &str = include_str!("style.css");
 
-/// The scripts of the page, in the order in which they use each other.
+/// The scripts of the page, in the order of their dependencies.
 const SCRIPTS: [&str; 16] = [
     include_str!("data.js"),
     include_str!("state.js"),

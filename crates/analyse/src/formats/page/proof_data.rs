@@ -13,7 +13,7 @@ pub(super) struct ProofData {
     ends: Vec<ProofEnd>,
     /// True if the controls were not run, although the session has some.
     lacks_controls: bool,
-    /// The bytes that proxies absorb, in words.
+    /// The bytes that proxies absorb, one line per series.
     absorbed: Vec<String>,
 }
 
@@ -30,7 +30,7 @@ struct ProofEnd {
     /// The verdict with its figures, in words.
     text: String,
     reason: Option<String>,
-    /// The deciding slope, with the ends of its interval of 99 %, or of 95 % if only sizes of bodies are known.
+    /// The deciding slope, with the ends of its interval: of 99 % within runs, or of 95 % over the sizes of bodies.
     slope: Option<[f64; 3]>,
     /// The kind of memory whose slope decides.
     memory: Option<&'static str>,
@@ -61,7 +61,7 @@ impl ProofEnd {
             Some(fit) => Some((fit, "live heap")),
             None => judgement.anon.map(|fit| (fit, "anonymous RSS")),
         };
-        // Growth that only the sizes of bodies show has their slope.
+        // If only peak RSS over the sizes of bodies shows growth, that slope is shown.
         let is_decided_by_sizes = |fit: &Fit| judgement.constancy.is_growth() && !fit.constancy.is_growth();
         let within = within.filter(|(fit, _)| judgement.over_sizes.is_none() || !is_decided_by_sizes(fit));
         let over_sizes = judgement.over_sizes.map(|slope| (slope, "peak RSS over sizes"));

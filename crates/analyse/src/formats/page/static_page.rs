@@ -47,7 +47,7 @@ fn answers(tiles: &[Tile]) -> String {
     }
 }
 
-/// The most items of a list, and the most rows of the table: a page of many cases stays small.
+/// The most items of a list, and the most rows of the table, so that a page of many cases stays small.
 const MOST: usize = 100;
 
 fn list(heading: &str, items: &[String]) -> String {

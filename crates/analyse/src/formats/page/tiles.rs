@@ -1,4 +1,4 @@
-//! The answer in brief as tiles, which the page shows before all charts.
+//! The brief answer as tiles, which the page shows before all charts.
 
 use record::{ByteSize, Direction, mib, mib_per_s, three_digits};
 use serde::Serialize;
@@ -8,13 +8,13 @@ use crate::{
     Analysis, CarrierClass, Contest, Contestant, MemoryAnswer, MemoryEvidence, Proof, SpeedAnswer, Verdict,
 };
 
-/// One answer: a question, the answer in a few words, and the figures behind it.
+/// One answer: its subject, the answer in a few words, and the figures behind it.
 #[derive(Debug, Serialize)]
 pub(super) struct Tile {
     pub(super) title: String,
     pub(super) answer: String,
     pub(super) detail: String,
-    /// The command that answers what these records do not.
+    /// The command that proves constant memory, if these records do not.
     pub(super) command: Option<String>,
     pub(super) tone: Tone,
 }
@@ -32,7 +32,7 @@ pub(super) enum Tone {
 pub(super) fn tiles(analysis: &Analysis<'_>) -> Vec<Tile> {
     let answer = analysis.answer();
     let first = answer.speeds.first();
-    // Of further sets, the first in the other direction has tiles, too.
+    // The first set in the other direction has tiles, too.
     let other =
         answer.speeds.iter().find(|speed| first.is_some_and(|first| first.direction != speed.direction));
     let speeds = first.into_iter().chain(other).flat_map(|speed| {
@@ -44,7 +44,7 @@ pub(super) fn tiles(analysis: &Analysis<'_>) -> Vec<Tile> {
     speeds.chain(answer.memory.as_ref().map(of_memory)).chain(proof.into_iter().flat_map(of_proof)).collect()
 }
 
-/// Returns the numbers of ends and of controls that behave as they must.
+/// Returns the tiles of a proof: the number of constant ends, and the number of controls that behave as they must.
 fn of_proof(proof: &Proof) -> [Tile; 2] {
     let share = |good: usize, all: usize, what: &str| match all {
         0 => "none".to_owned(),
@@ -81,8 +81,8 @@ fn of_proof(proof: &Proof) -> [Tile; 2] {
     ]
 }
 
-/// Returns what distinguishes the bodies of an answer from those of all others, in words: " (upload, 2 GiB)". Empty if
-/// nothing does.
+/// Returns the properties that distinguish the bodies of an answer from those of other answers: " (upload, 2 GiB)".
+/// Empty without such properties.
 fn scope(speed: &SpeedAnswer, all: &[SpeedAnswer]) -> String {
     let differs =
         |is_equal: fn(&SpeedAnswer, &SpeedAnswer) -> bool| all.iter().any(|it| !is_equal(it, speed));

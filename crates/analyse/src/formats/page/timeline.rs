@@ -1,4 +1,4 @@
-//! The samples of timelines, few and short enough that a page of many cases stays small.
+//! The samples of timelines, thinned and rounded so that a page of many cases stays small.
 
 use record::TimelinePoint;
 
@@ -8,7 +8,7 @@ pub(super) type Sample = (f64, u64, u64, u64);
 /// The samples of all timelines of a page together: about 250 KB.
 const ALL: usize = 10_000;
 
-/// The most samples of one timeline. A chart is about as wide in pixels as eight times this number.
+/// The most samples of one timeline. A chart is about eight pixels wide per sample.
 const MOST: usize = 96;
 
 /// The fewest samples of one timeline that still show its shape.
@@ -19,8 +19,8 @@ pub(super) fn samples(timelines: usize) -> usize {
     (ALL / timelines.max(1)).clamp(FEWEST, MOST)
 }
 
-/// Returns at most `samples` samples: the first, the last, and of each stretch between them the one with the highest
-/// RSS, so that no peak is lost.
+/// Returns at most `samples` samples: the first, the last, and the one with the highest RSS of each stretch between
+/// them. No peak is lost.
 pub(super) fn thinned(timeline: &[TimelinePoint], samples: usize) -> Vec<Sample> {
     let [first, between @ .., last] = timeline else {
         return timeline.iter().map(sample).collect();
