@@ -7,8 +7,8 @@ use stats::{Slope, theil_sen};
 use super::{Constancy, Judgement, standstill};
 use crate::{SeriesKey, Verdict};
 
-/// The slope above which absorbed bytes count as growing, in MiB per GiB of body. The kernel sizes socket buffers by itself,
-/// so that they differ by some MiB from run to run; a proxy that takes in whole bodies has a slope of 1,024.
+/// The slope above which absorbed bytes count as growing, in MiB per GiB of body. The kernel tunes socket buffers
+/// itself, so they differ by some MiB from run to run. A proxy that takes in whole bodies has a slope of 1,024.
 pub(super) const LIMIT: f64 = 16.0;
 
 /// The bytes that a proxy absorbs, over bodies of several sizes.
@@ -18,22 +18,22 @@ pub struct Absorption {
     /// The identity of the series, without the size of the body.
     #[serde(serialize_with = "super::series::name")]
     pub key: SeriesKey,
-    /// The body size and the absorbed bytes of each run.
+    /// The body size and the absorbed bytes of each successful run.
     pub runs: Vec<(u64, u64)>,
     /// The slope of absorbed bytes against body size, with Sen's interval of 95 %, in MiB per GiB.
     #[serde(skip)]
     pub slope: Option<Slope>,
-    /// The conclusion: constant if the proxy takes in no more of a larger body.
+    /// The conclusion: constant if the proxy absorbs no more of a larger body.
     pub constancy: Constancy,
-    /// True if the proxy absorbs whole bodies, and its memory does not grow: they are on disk.
+    /// True if the absorbed bytes grow, but the proxy's memory does not: the bytes are on disk.
     pub is_spooled: bool,
-    /// The number of runs without the figure, which failed.
+    /// The number of runs without absorbed bytes, such as failed runs.
     pub unknown: usize,
 }
 
 impl Absorption {
-    /// Returns the series of the records of proxies. `judgements` state whether the memory of a proxy grows. A run whose
-    /// reader stands still for a fixed time has no such figure.
+    /// Returns the series of the records of proxies. `judgements` state whether the memory of a proxy grows. Runs whose
+    /// reader stands still for a fixed time do not measure absorbed bytes, and are left out.
     pub(super) fn all(records: &[&Record], judgements: &[Judgement]) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         let is_measured =
@@ -73,9 +73,10 @@ impl Absorption {
         Self { slope, constancy, is_spooled: is_level && constancy == Constancy::Growing, ..self }
     }
 
-    /// Returns true if no run of the largest body absorbs more of it than [`standstill::bound`]. Nothing is absorbed of an
-    /// empty body, so that the bytes cannot grow by much up to there, however far the buffers of the kernel differ: with
-    /// the limits of Linux (tcp(7), tcp_rmem and tcp_wmem) those around a proxy hold from 4 MiB to 72 MiB.
+    /// Returns whether no run of the largest body absorbs more than [`standstill::bound`]. Since an empty body has no
+    /// bytes to absorb, absorbed bytes cannot grow by more than this bound over all sizes. Kernel buffers make the
+    /// slope uncertain: with the limits of Linux (tcp(7), tcp_rmem and tcp_wmem), those around a proxy hold from 4 MiB
+    /// to 72 MiB.
     fn is_share_small(&self) -> bool {
         let largest = self.largest();
         self.runs.iter().filter(|run| run.0 == largest).all(|run| run.1 <= standstill::bound(largest))
@@ -91,7 +92,7 @@ impl Absorption {
         self.runs.iter().map(|run| run.1).max()
     }
 
-    /// Returns the verdict that the series gives a command. Bytes on disk are no memory.
+    /// Returns the verdict that the series gives a command. Absorbed bytes on disk do not count as memory.
     pub fn verdict(&self) -> Verdict {
         match self.constancy {
             Constancy::Constant => Verdict::Good,
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
     use crate::{MemorySeries, tests::run};
 
-    /// Returns the series of three rounds over three sizes, of which a proxy absorbs so many bytes.
+    /// Returns the series of three rounds over three sizes. `of` takes size and round, and returns the absorbed bytes.
     fn absorbed(of: impl Fn(u64, u64) -> u64, memory: Option<Constancy>) -> Absorption {
         let sizes = [64 << 20, 256 << 20, 1 << 30].into_iter().flat_map(|size| [0, 1, 2].map(|i| (size, i)));
         let records: Vec<Record> = sizes

@@ -26,8 +26,8 @@ pub enum Constancy {
 const NEGLIGIBLE: f64 = 1.0 / 8.0;
 
 impl Constancy {
-    /// Derives the conclusion from a slope that may differ from zero. The slope is compared with the limit alone, which
-    /// has the same unit.
+    /// Derives the conclusion from a slope that may differ from zero. Only the limit counts, which has the unit of the
+    /// slope.
     pub fn of(slope: Slope, limit: f64) -> Self {
         match slope {
             slope if slope.high < limit => Self::Constant,
@@ -36,7 +36,7 @@ impl Constancy {
         }
     }
 
-    /// Derives the conclusion from a slope that should be zero. The limit has the same unit as the slope.
+    /// Derives the conclusion from a slope that should be zero. The limit has the unit of the slope.
     pub fn within_limit(slope: Slope, limit: f64) -> Self {
         let is_negligible = slope.estimate < limit * NEGLIGIBLE;
         match slope {

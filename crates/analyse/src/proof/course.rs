@@ -6,15 +6,16 @@ use stats::{Slope, trend};
 
 use super::Constancy;
 
-/// The probability that the interval of one fit contains the true slope. The narrower interval of two fits is used,
-/// which contains the slope with a probability of 99 %. With 95 %, one flat end in forty would be called growing.
+/// The probability that the interval of one fit contains the true slope. The course uses the narrower interval of two
+/// fits, which contains the slope with a probability of 99 %. With 95 %, one flat end in forty would be called growing.
 const CONFIDENCE: f64 = 0.995;
 
-/// The fewest points on either side of a change of level. Fewer have no interval.
+/// The fewest points on either side of a change of level. With fewer points, a slope has no interval.
 const FEWEST: usize = 16;
 
-/// The number of stretches of a course. The lowest point of each stretch is a point of the lower envelope. With 20
-/// stretches, each is long enough for every queue to be short once, and the envelope has enough points for an interval.
+/// The least number of stretches of a course. The lowest point of each stretch is a point of the lower envelope. With
+/// 20 stretches, each is long enough for every queue to be short once, and the envelope has enough points for an
+/// interval.
 const STRETCHES: usize = 20;
 
 /// The largest distance between the highest and the lowest point of a course that bounds its slope, as a share of the
@@ -72,7 +73,7 @@ impl std::fmt::Display for LevelChange {
 }
 
 impl LevelChange {
-    /// Describes the change within a standstill, whose offsets are times.
+    /// Describes the change within a standstill of the reader, in which offsets are times instead of bytes.
     pub(super) fn in_standstill(&self) -> String {
         let (by, sign) = (mib(self.by_bytes.unsigned_abs()), if self.by_bytes < 0 { '-' } else { '+' });
         format!("flat again after a change of {sign}{by:.2} MiB")
@@ -88,9 +89,10 @@ impl Course {
         Self(settled.into_iter().map(|(x, y)| (mib(x) / 1024.0, mib(y))).collect())
     }
 
-    /// Returns the slope with its interval: of all points if they show growth, and otherwise of the lower envelope if
-    /// its interval is narrower. Bytes that wait in queues for a slow reader scatter by the size of the windows, and
-    /// hide a leak of some bytes per chunk. The envelope contains the leak without the queues.
+    /// Returns the slope of all points with its interval. If these do not show growth, returns the slope of the lower
+    /// envelope instead, provided that its interval is narrower. Bytes that wait in queues for a slow reader scatter by
+    /// the size of the windows, and hide a leak of some bytes per chunk. The envelope contains the leak without the
+    /// queues.
     fn slope(&self, limit: f64) -> Option<Slope> {
         let all = self.slope_of_all(limit)?;
         if Constancy::within_limit(all, limit).is_growth() {
@@ -101,7 +103,7 @@ impl Course {
         envelope.filter(|envelope| width(envelope) < width(&all)).or(Some(all))
     }
 
-    /// Returns the lowest point of each stretch of points. `None` if the stretches would have a single point each.
+    /// Returns the lowest point of each stretch of points. `None` if a stretch would have fewer than two points.
     fn lower_envelope(&self) -> Option<Self> {
         let length = self.0.len() / STRETCHES;
         let lowest = |stretch: &[(f64, f64)]| {
@@ -127,7 +129,7 @@ impl Course {
         Some(Slope { estimate: within(estimate), low: within(low), high: within(high) })
     }
 
-    /// Returns the offset in the middle of the body, in GiB.
+    /// Returns the middle of the body, in GiB: half of the last offset.
     fn middle(&self) -> f64 {
         self.0.last().map_or(0.0, |last| last.0 / 2.0)
     }
@@ -144,7 +146,7 @@ impl Course {
         self.0.iter().map(|point| point.1).sum::<f64>() / self.0.len() as f64
     }
 
-    /// Returns the sum of squares around the mean.
+    /// Returns the sum of the squared deviations of memory from its mean.
     fn squares(&self) -> f64 {
         let mean = self.mean();
         self.0.iter().map(|point| (point.1 - mean).powi(2)).sum()
@@ -163,7 +165,7 @@ impl Course {
             if left < FEWEST || right < FEWEST || *x > 0.75 * last {
                 continue;
             }
-            // The sum of squares that two levels explain in addition to a single one.
+            // The reduction of the sum of squares by a second level, up to a constant factor.
             let apart = before / left as f64 - (total - before) / right as f64;
             let explained = apart * apart * (left * right) as f64;
             if best.is_none_or(|(most, _)| explained > most) {
@@ -173,9 +175,9 @@ impl Course {
         best.map(|(_, offset)| offset)
     }
 
-    /// Returns the change of level after an offset, in MiB. `None` if the scatter around the later level explains the
-    /// change, or if the last point has risen by half of the change again. A list that doubles in the middle of the body
-    /// doubles at its end, too.
+    /// Returns the change of level at an offset, in MiB. `None` if the scatter around the later level explains the
+    /// change, or if memory then rises by half of the change again up to the last point. A list that doubles in the
+    /// middle of the body doubles at its end, too.
     fn change_at(&self, offset: f64) -> Option<f64> {
         let (before, after) = (self.until(offset), self.after(offset));
         let by = after.mean() - before.mean();
@@ -186,7 +188,7 @@ impl Course {
 }
 
 impl Fit {
-    /// Returns the fit of the courses of one or more runs, with a limit in MiB per GiB. `None` if a course has too few
+    /// Returns the fit of the courses of one or more runs. The limit is in MiB per GiB. `None` if a course has too few
     /// points.
     pub(crate) fn of(courses: &[Course], limit: f64) -> Option<Self> {
         let slope = joint(courses.iter().map(|course| course.slope(limit)))?;
@@ -211,8 +213,9 @@ impl Fit {
     }
 }
 
-/// Returns the fit after a change of level, if memory is flat there. A change in the last half of the body must be the
-/// only one since the first quarter: a list that doubles is flat in between, and grows with the body.
+/// Returns the fit after a change of level, if memory is flat there. If the change is in the last half of the body,
+/// memory must also be flat before it, from the first quarter on. A list that doubles is flat between its changes, and
+/// still grows with the body.
 fn flat_again(courses: &[Course], limit: f64) -> Option<Fit> {
     let steps: Option<Vec<f64>> = courses.iter().map(Course::step).collect();
     let middles: Vec<f64> = courses.iter().map(Course::middle).collect();

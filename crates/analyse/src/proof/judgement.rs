@@ -65,8 +65,8 @@ impl Judgement {
         self.heap.or(self.anon)
     }
 
-    /// Returns whether further rounds may decide: nothing is decided, the memory of all runs is known, and an interval can
-    /// become narrower.
+    /// Returns whether further rounds may decide: the conclusion is open, the memory of all runs is known, and an
+    /// interval can become narrower.
     pub fn needs_rounds(&self) -> bool {
         let is_open = self.constancy == Constancy::Inconclusive && self.series.unknown == 0;
         let has_sizes = self.series.sizes() >= SIZES || self.series.is_stalled();
@@ -89,8 +89,8 @@ impl Judgement {
         found == Some(self.expected())
     }
 
-    /// Returns the behaviour that the case of a control demands. A receiver that keeps a number of bytes per chunk has
-    /// a known slope, which determines the behaviour. Any other control must grow.
+    /// Returns the conclusion that the case of a control demands. A receiver that keeps a number of bytes per chunk has
+    /// a known slope, which determines the conclusion. Any other control must grow.
     pub fn expected(&self) -> Constancy {
         let SinkKind::Keep(bytes) = self.series.case.sink else { return Constancy::Growing };
         let per_gib = bytes as f64 * f64::from(1 << 30) / u64::from(self.series.case.chunk) as f64;
@@ -136,7 +136,7 @@ impl Judgement {
             (None, None) => "anonymous RSS (its heap was not counted)",
         };
         let Some(fit) = self.deciding() else {
-            // The growth alone is within the bound.
+            // The growth is within its bound, which alone decides a standstill with too few samples.
             return match series.is_stalled() {
                 true => self.judge_constant(None),
                 false => {
@@ -154,8 +154,8 @@ impl Judgement {
         }
     }
 
-    /// Returns the conclusion for memory that is constant within runs. The other evidence must agree. There is no fit if a
-    /// standstill has too few samples.
+    /// Returns the conclusion for memory that is constant within runs, with which RSS, budget and peaks must agree.
+    /// `fit` is `None` if a standstill has too few samples.
     fn judge_constant(&self, fit: Option<Fit>) -> (Constancy, Option<String>) {
         let unclear = |reason: &str| (Constancy::Inconclusive, Some(reason.to_owned()));
         if self.anon.is_some_and(|anon| anon.constancy == Constancy::Growing) {
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn growth_within_a_run_counts_even_if_the_peaks_are_flat() {
-        // Earlier versions called both courses constant.
+        // The peaks are flat in both series.
         let (constancy, reason) = judged(series(|i| i << 15));
         assert_eq!((constancy, reason.as_str()), (Constancy::Growing, "the live heap grows within a run"));
         assert_eq!(judged(series(|i| i << 11)).0, Constancy::GrowingSlowly);
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_heap_that_switches_slowly_between_two_close_levels_is_constant() {
-        // The heap of HTTP/2's receiver over cleartext has a buffer of 64 KiB more, for a quarter of the run.
+        // HTTP/2's receiver over cleartext holds one more buffer of 64 KiB in two stretches of the run.
         let (constancy, reason) = judged(series(|i| if matches!(i, 20..36 | 50..) { 64 << 10 } else { 0 }));
         assert_eq!((constancy, reason.as_str()), (Constancy::Constant, ""));
     }

@@ -1,7 +1,7 @@
 //! The proof that memory stays constant, whatever the size of the body.
 //!
 //! Runs of several sizes become [`MemorySeries`]. The slope of live heap within the runs of the largest body decides
-//! the [`Judgement`], and RSS and the budget must agree. Controls are ends whose memory behaves in a known way, and
+//! the [`Judgement`]. RSS and the budget must agree with it. Controls are ends whose memory behaves in a known way, and
 //! most of them grow. A proof that does not notice their growth proves nothing.
 
 mod absorption;
@@ -28,7 +28,7 @@ pub use series::MemorySeries;
 /// The fewest body sizes for a proof. Two sizes are too few, since two points always lie on a line.
 const SIZES: usize = 3;
 
-/// The proof of constant memory: judgements on all ends, and on the controls.
+/// The proof of constant memory: judgements on all ends and controls, and the bytes that proxies absorb.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Proof {
@@ -38,7 +38,7 @@ pub struct Proof {
     pub absorptions: Vec<Absorption>,
     /// The judgements on the controls, whose behaviour is known in advance.
     pub controls: Vec<Judgement>,
-    /// True if the controls of the proof are missing, because the session was interrupted before they ran.
+    /// True if the session should have had controls, but was interrupted before they ran.
     pub lacks_controls: bool,
 }
 
@@ -67,8 +67,8 @@ impl Proof {
         Self { judgements, absorptions, controls, lacks_controls }
     }
 
-    /// Returns the verdict of the proof. The worst end decides. A control that is missing or goes unnoticed makes the
-    /// proof inconclusive.
+    /// Returns the verdict of the proof. The worst end or series of absorbed bytes decides. A control that is missing,
+    /// or does not behave as it must, makes the proof inconclusive.
     pub fn verdict(&self) -> Verdict {
         let ends = self.judgements.iter().map(Judgement::verdict);
         let controls = self.controls.iter().map(|control| match control.is_as_expected() {
@@ -80,8 +80,8 @@ impl Proof {
         ends.chain(absorbed).chain(controls).chain(missing).min().unwrap_or(Verdict::Inconclusive)
     }
 
-    /// Returns whether a proof about longhaul's own ends has no controls, by the user's wish or because no proof was
-    /// planned.
+    /// Returns whether a proof about longhaul's own ends has no controls, because the user left them out or planned no
+    /// proof.
     pub fn is_without_controls(&self) -> bool {
         let of_program = self.judgements.iter().any(|judgement| judgement.series.subject.is_some());
         self.controls.is_empty() && !self.lacks_controls && !of_program && self.absorptions.is_empty()

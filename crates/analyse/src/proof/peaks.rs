@@ -1,17 +1,17 @@
-//! The evidence of peak RSS over bodies of several sizes: whether growth with the body is excluded.
+//! The evidence of peak RSS over bodies of several sizes, for or against growth with the body.
 
 use record::{ByteSize, mib};
 use stats::Slope;
 
-/// The least slope above which memory counts as growing, in MiB per GiB. Peaks scatter by tenths of a MiB, so that they
-/// cannot show smaller slopes. A receiver that collects the body has a slope of about 1,000.
+/// The least slope above which memory counts as growing, in MiB per GiB. Peaks scatter by tenths of a MiB, and cannot
+/// show smaller slopes. A receiver that collects the body has a slope of about 1,000.
 const LEAST_LIMIT: f64 = 1.0;
 
 /// The evidence of peak RSS about growth with the body.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Peaks {
-    /// Growth at the limit is excluded, or there is only one size, so that the evidence lies within its runs. The text
-    /// is a remark, if there is one.
+    /// Growth at the limit is excluded, or there is only one size, which shows nothing about growth over sizes. The
+    /// text is a remark.
     Level(Option<String>),
     /// The interval of the slope lies above the limit.
     Growing,
@@ -21,7 +21,7 @@ pub(super) enum Peaks {
 
 impl Peaks {
     /// Returns the evidence of `runs`, each with its body size and its peak in bytes. `slope` is the slope through all
-    /// runs; `None` if runs are too few for an interval. The slope and its `limit` are in MiB per GiB.
+    /// runs; `None` if there are too few runs for an interval. The slope and its `limit` are in MiB per GiB.
     pub(super) fn of(runs: &[(u64, u64)], slope: Option<Slope>, limit: f64) -> Self {
         let limit = limit.max(LEAST_LIMIT);
         let mut sizes: Vec<u64> = runs.iter().map(|run| run.0).collect();

@@ -24,22 +24,23 @@ pub struct MemorySeries {
     pub subject: Option<Subject>,
     /// The body size and the peak RSS of each run, in bytes.
     pub peaks: Vec<(u64, u64)>,
-    /// The largest growth of peak RSS over the baseline in any run, in bytes. Beside a reader that stands still, it is the
+    /// The largest growth of peak RSS over the baseline in any run, in bytes. If the reader stands still, it is the
     /// growth over the peak of the smallest body with a fast reader, if that body has at most half the size.
     pub growth: u64,
-    /// The largest growth that the budget allows, in bytes; `None` if the end has no budget. Beside a reader that stands
+    /// The largest growth that the budget allows, in bytes; `None` if the end has no budget. If its reader stands
     /// still, a program under proof may grow by an eighth of the body.
     pub budget: Option<u64>,
     /// The course of the live heap within each run of the largest body; `None` for a run whose heap was not counted.
     #[serde(skip)]
     pub(super) heap: Vec<Option<Course>>,
-    /// The course of anonymous RSS within each run of the largest body, or within the standstill of its reader.
+    /// The course of anonymous RSS within each run of the largest body. If the reader stands still, it is the course
+    /// within the standstill.
     #[serde(skip)]
     pub(super) anon: Vec<Course>,
     /// The most kernel memory of each run, in bytes; `None` for a run that does not state it.
     #[serde(skip)]
     pub(super) kernel: Vec<Option<u64>>,
-    /// True if the peak of any run comes from its samples only, which may lie below the true one.
+    /// True if the peak of any run comes from samples only, and may lie below the true peak.
     pub has_sampled_peaks: bool,
     /// True if pages were swapped out in any run. RSS does not include such pages.
     pub was_swapped: bool,
@@ -47,12 +48,12 @@ pub struct MemorySeries {
     pub limit_bytes: u64,
     /// The number of runs whose memory is unknown, such as failed runs.
     pub unknown: usize,
-    /// The reason for which the program ended a transfer by itself whose reader stood still, of the last such run.
+    /// The reason for which the program itself ended a transfer whose reader stood still, from the last such run.
     pub ended: Option<String>,
 }
 
-/// Returns the ends whose memory a record states: both, or only that of the program under proof. That of a proxy may be
-/// unknown.
+/// Returns the ends whose memory a record should state: both, or only the end of the program under proof. A record of a
+/// proxy without a receiver has none.
 fn measured_ends(record: &Record) -> impl Iterator<Item = End> + use<> {
     let of_subject = record.subject.map(|subject| subject.end(record.case.direction));
     let is_unknown = record.subject == Some(Subject::Proxy) && record.receiver.is_none();
@@ -66,8 +67,8 @@ pub(super) fn name<S: Serializer>(key: &SeriesKey, serializer: S) -> Result<S::O
 
 impl MemorySeries {
     /// Returns the series of records, in the order of their first appearance, or in the order of a matrix if rounds
-    /// were shuffled. The memory of a failed run is unknown. A bench beside other programs proves nothing about them, so records with
-    /// one of them are left out.
+    /// were shuffled. The memory of a failed run is unknown. Records of `bench --peer` prove nothing about the other
+    /// program, and are left out.
     pub fn all<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         let mut known: HashMap<(SeriesKey, End), usize> = HashMap::new();
@@ -133,7 +134,7 @@ impl MemorySeries {
         self.kernel.iter().copied().collect::<Option<Vec<u64>>>()?.into_iter().max()
     }
 
-    /// Returns the name of the end; for a program of someone else, the name of its role.
+    /// Returns the name of the end; for a program under proof, the name of its role.
     pub fn end_name(&self) -> String {
         self.subject.map_or_else(|| self.end.to_string(), |subject| subject.to_string())
     }
@@ -199,7 +200,7 @@ impl MemorySeries {
         Self { kernel: kernel.to_vec(), ..self }
     }
 
-    /// Adds a run of the largest body, whose heap had the given numbers of bytes at body offsets.
+    /// Adds a run of the largest body. Each point is a body offset and the size of the heap there, in bytes.
     #[cfg(test)]
     pub(crate) fn with_heap(mut self, points: impl Iterator<Item = (u64, u64)>) -> Self {
         self.heap.push(Some(Course::of(points, self.largest())));

@@ -91,7 +91,7 @@ struct Shape {
     mib: fn(f64) -> f64,
     /// The conclusions that are wrong for the shape.
     wrong: &'static [Constancy],
-    /// The conclusion that quiet noise must lead to in four of five series; `None` for no requirement.
+    /// The conclusion that four of five series with quiet noise must lead to; `None` for no requirement.
     right: Option<Constancy>,
 }
 
@@ -150,7 +150,7 @@ struct Tally {
     counts: Vec<(Constancy, u64)>,
     /// The number of wrong conclusions.
     wrong: u64,
-    /// The number of conclusions that quiet noise must lead to.
+    /// The number of right conclusions; all series count if the shape has no requirement.
     right: u64,
     of: u64,
 }
@@ -165,7 +165,7 @@ impl Tally {
         Self { shape: name, noise, counts, wrong, right, of }
     }
 
-    /// Returns whether at most 1 % of the conclusions are wrong, and with quiet noise at least 80 % are right.
+    /// Returns whether at most 1 % of the conclusions are wrong, and, with quiet noise, at least 80 % are right.
     fn is_good(&self) -> bool {
         let is_clear = !matches!(self.noise, Noise::Quiet) || self.right * 100 >= self.of * 80;
         self.wrong * 100 <= self.of && is_clear
@@ -219,11 +219,11 @@ fn a_byte_per_chunk_is_growing_slowly_and_nothing_per_chunk_is_constant() {
         let heap = (1..=256_u64).map(|i| (i << 22, (1 << 20) + i * per_gib / 256));
         Judgement::of(series.with_heap(heap)).constancy
     };
-    // A body has 16,384 chunks of 64 KiB. Half as many bytes are one byte for every two chunks.
+    // A body of 1 GiB has 16,384 chunks of 64 KiB. So 8 KiB per GiB is one byte for every two chunks.
     assert_eq!([0, 16 << 10, 8 << 10, 200 << 10].map(judged), [Constant, GrowingSlowly, Constant, Growing]);
 }
 
-/// A client with a garbage collector, which is proven as a program of someone else.
+/// A client with a garbage collector, as a program under proof.
 struct Collected {
     /// The bytes of garbage per byte of body.
     garbage: f64,
@@ -240,7 +240,7 @@ impl Collected {
         Self { garbage, threshold, keeps_pages: source.uniform() < 0.5 }
     }
 
-    /// Returns the memory in MiB after so many MiB of body.
+    /// Returns the memory in MiB after `body` MiB of body.
     fn mib(&self, body: f64) -> f64 {
         let made = self.garbage * body;
         let kept = if self.keeps_pages { made.min(self.threshold) } else { made % self.threshold };

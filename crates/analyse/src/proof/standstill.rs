@@ -1,26 +1,29 @@
 //! The evidence of a run whose reader stands still for a time.
 //!
-//! Meanwhile no byte is delivered, so memory against delivered bytes shows nothing, and bodies of several sizes would each
-//! need a standstill. One run answers two questions instead. How much does the program take in? All of it is more than
-//! [`bound`], and no buffer is. Does it still take in more? Then memory rises from the first quarter of the standstill to
-//! its end, which a [`course`] over the bytes that wait shows, also for a source that is too slow to reach the bound.
+//! No byte is delivered during a standstill, so memory has no slope against delivered bytes. Bodies of several sizes
+//! would each need a standstill. One run gives two kinds of evidence instead. A program that takes in the whole body
+//! grows by more than [`bound`], which no buffer reaches. A program that still takes in bytes grows from the first
+//! quarter of the standstill to its end. A [`course`] over the waiting bytes shows this growth, even if the source is
+//! too slow to reach the bound.
 
 use record::{Case, Stall, TimelinePoint};
 
 use super::{MemorySeries, absorption, course::Course};
 
-/// The share of the body that bounds the growth of memory: more than windows, buffers and the garbage of a runtime take,
-/// and far less than a program takes that does not hold its sender back. `longhaul conform` has the same bound.
+/// The divisor of the body that bounds the growth of memory. An eighth of the body is more than windows, buffers and
+/// the garbage of a runtime. It is far less than the memory of a program that does not apply backpressure to its
+/// sender.
 const SHARE: u64 = 8;
 
-/// Returns the largest growth of memory, in bytes, beside a body of `body` bytes whose reader stands still.
+/// Returns the largest allowed growth of memory, in bytes, for a body of `body` bytes whose reader stands still.
 pub(super) fn bound(body: u64) -> u64 {
     body / SHARE
 }
 
-/// Sets the growth of each series whose reader stands still to that over the peak of the smallest body with a fast reader.
-/// Such a peak includes all that a runtime takes when it begins to work, and a client that reads a whole file before its
-/// first byte has grown before any baseline. A body of more than half the size is no reference, nor is a failed run.
+/// Sets the growth of each series whose reader stands still to the growth over the peak of the smallest body with a
+/// fast reader. This peak includes the memory that a runtime takes when it starts to work. It also reveals a client
+/// that reads a whole file before its first byte, and so before its baseline. A body of more than half the size is no
+/// reference, nor is a failed run.
 pub(super) fn refer(all: &mut [MemorySeries]) {
     let smallest: Vec<Option<(u64, u64)>> =
         all.iter().map(|series| smallest_with_fast_reader(series, all)).collect();
@@ -32,8 +35,8 @@ pub(super) fn refer(all: &mut [MemorySeries]) {
     }
 }
 
-/// Returns the size of the smallest body with a fast reader and the lowest peak beside it, in bytes, for a series whose
-/// reader stands still.
+/// Returns the size of the smallest body with a fast reader and the lowest peak of its runs, in bytes. `None` unless
+/// the reader of `series` stands still.
 fn smallest_with_fast_reader(series: &MemorySeries, all: &[MemorySeries]) -> Option<(u64, u64)> {
     series.case.reader_stall?;
     let mut key = series.key.clone();
@@ -42,15 +45,15 @@ fn smallest_with_fast_reader(series: &MemorySeries, all: &[MemorySeries]) -> Opt
     fast.peaks.iter().min().copied()
 }
 
-/// Returns the slope above which memory counts as growing, in bytes per GiB of the body that waits. As for the bytes that a
-/// proxy absorbs, some MiB are no growth: an idle runtime does not keep its memory as still as one at work.
+/// Returns the slope above which memory counts as growing, in bytes per GiB of waiting body. It is at least
+/// [`absorption::LIMIT`], because the memory of an idle runtime is less steady than that of a busy one.
 pub(super) fn limit(slope_limit: u64) -> u64 {
     const LEAST: u64 = (absorption::LIMIT as u64) << 20;
     slope_limit.max(LEAST)
 }
 
-/// Returns the course of anonymous RSS within a standstill, as if the rest of the body of `total` bytes had been delivered
-/// meanwhile at a constant rate.
+/// Returns the course of anonymous RSS within a standstill. Its offsets are as if the rest of the body of `total` bytes
+/// were delivered at a constant rate during the standstill.
 pub(super) fn course(timeline: &[TimelinePoint], stall: &Stall, total: u64) -> Course {
     let until = stall.began_s + stall.seconds;
     let during = || timeline.iter().filter(|point| (stall.began_s..=until).contains(&point.seconds));
@@ -73,8 +76,8 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    /// Returns the record of a server that gives a body of so many MiB, with these MiB of memory over the baseline of 10 MiB
-    /// at each hundredth of ten seconds. The reader stands still from the second second to the seventh.
+    /// Returns the record of a server that sends a body of `body` MiB in ten seconds. `grown` takes the time in tenths
+    /// of a second, and returns the memory in MiB over the baseline of 10 MiB. The reader stands still from 2 s to 7 s.
     fn record(body: u64, is_stalled: bool, grown: impl Fn(u64) -> f64) -> Record {
         with(run("h1c"), |record| {
             record.subject = Some(Subject::Server);
