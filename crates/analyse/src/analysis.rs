@@ -1,4 +1,4 @@
-//! The analysis of records: rows, findings and, if bodies have several sizes, a proof.
+//! The analysis of records: rows, findings and, if the records hold one, a proof.
 
 use std::collections::HashMap;
 
@@ -19,17 +19,19 @@ pub struct Analysis<'a> {
     pub findings: Vec<Finding>,
     /// The proof of constant memory, if the records hold one.
     pub proof: Option<Proof>,
-    /// The rows of libraries with their own defaults, each compared with its tuned row. Empty without such rows.
+    /// The rows that are not tuned, each compared with its tuned row. Empty unless a library ran with its own defaults.
     pub untuned: Vec<Untuned>,
     /// A remark for tables on the sizes of segments and packets; `None` unless there are rows of both TCP and QUIC.
     pub packets: Option<String>,
-    /// A sentence if the records hold fewer runs than their sessions planned: "Interrupted: 2 of 12 runs."
+    /// A sentence if the records hold fewer runs than their sessions planned: "Interrupted: 2 of 12 runs."; `None`
+    /// otherwise.
     pub interruption: Option<String>,
-    /// The conditions of the machine, seen before the runs, that spoil the figures, each with what to expect.
+    /// The conditions of the machine, seen before the runs, that spoil the figures. Each warning states the expected
+    /// effect.
     pub warnings: Vec<String>,
     /// Remarks on the conditions of the runs.
     pub notes: Vec<String>,
-    /// The positions in `findings` by the name of the case.
+    /// The positions in `findings`, by the name of the case.
     by_case: HashMap<String, Vec<usize>>,
 }
 
@@ -48,14 +50,14 @@ impl<'a> Analysis<'a> {
         if let Some(ceilings) = ceilings {
             let gate = Gate::over(&rows, records, ceilings);
             findings.extend(gate.findings.into_iter().filter(|finding| {
-                // Failed runs and exceeded budgets are found without ceilings, too.
+                // Findings about failed runs and exceeded budgets are already there, because they need no ceilings.
                 let is_known = matches!(finding.kind, FindingKind::OverBudget | FindingKind::Failed);
                 !is_known && finding.kind.verdict() != Verdict::Good
             }));
         }
         rank::rank(&mut rows, &findings);
         let proof = Proof::among(records);
-        // A proof draws no conclusion about speed, so disturbed runs do not matter.
+        // A proof draws no conclusion about speed, so it has no remark on disturbed runs.
         let disturbed = if proof.is_none() { disturbed::note(&rows) } else { None };
         let notes = [
             session_facts::selection(records),
@@ -90,7 +92,7 @@ impl<'a> Analysis<'a> {
         self.findings_of(row).map(|finding| finding.kind).min()
     }
 
-    /// Returns the answer in brief: the fastest HTTP protocols, the smallest chunk that suffices, and memory.
+    /// Returns the brief answer: the fastest HTTP protocols, the smallest chunk that suffices, and memory.
     pub fn answer(&self) -> BriefAnswer {
         BriefAnswer::of(self)
     }
@@ -112,8 +114,8 @@ impl<'a> Analysis<'a> {
         early.chain([self.conclusion()]).collect::<Vec<_>>().join(" ")
     }
 
-    /// Returns the verdict as a sentence, whether or not all runs were made. Findings that leave the verdict good follow
-    /// the good verdict.
+    /// Returns the verdict as a sentence, without a remark on an early end. The number of findings of each kind follows
+    /// the verdict.
     fn conclusion(&self) -> String {
         let is_good = self.verdict() == Verdict::Good && !self.rows.is_empty();
         let conclusion = match &self.proof {
@@ -125,7 +127,7 @@ impl<'a> Analysis<'a> {
         if parts.is_empty() { "No run was finished.".into() } else { parts.join(" ") }
     }
 
-    /// Returns the sentence about runs without a failure.
+    /// Returns the sentence for a good verdict.
     fn well(&self) -> String {
         let has_unbounded = self.rows.iter().any(|row| row.case.is_stock() || row.peer_end().is_some());
         let ends = if has_unbounded {
@@ -136,7 +138,7 @@ impl<'a> Analysis<'a> {
         format!("Every run ended well, and every {ends}.")
     }
 
-    /// Returns the number of findings of each kind, as a sentence for people.
+    /// Returns the number of findings of each kind, as a sentence.
     fn count(&self) -> String {
         let count = |kinds: &[FindingKind], one: &str, many: &str| match self
             .findings

@@ -17,10 +17,10 @@ pub struct BaselineRatio {
     pub ratio: Spread,
 }
 
-/// The baselines and ceilings in a set of series, by the identity that they share with the rows to compare.
+/// The baselines and ceilings in a set of series, by the key that they share with the series to compare.
 pub(crate) struct Baselines<'s, 'a> {
     by_key: HashMap<(SeriesKey, &'s str), &'s Series<'a>>,
-    /// The first series of each ceiling, by a key without the chunk size, on which a ceiling does not depend.
+    /// The first series of each ceiling, by a key without the chunk size, because a ceiling does not depend on it.
     ceilings: HashMap<(SeriesKey, &'s str), &'s Series<'a>>,
 }
 
@@ -65,7 +65,7 @@ fn ratio(base: &Series<'_>, series: &Series<'_>, baseline: Cow<'static, str>) ->
 }
 
 /// Returns pairs of goodputs of two series. A pair has two runs in one round of one session. If there are none, and the
-/// runs of both series alternate in time, a pair has two consecutive runs.
+/// runs of both series were made in turns on one machine, a pair has two consecutive runs.
 pub fn paired(base: &[&Record], other: &[&Record]) -> Vec<(f64, f64)> {
     let goodput = |record: &Record| record.goodput_bytes_per_s.filter(|_| record.is_ok());
     let rounds: HashMap<(&str, u32), f64> = base
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_ratio_is_taken_round_by_round() {
-        // The machine runs at half speed in the second round, and the ratio does not change.
+        // The machine runs at half speed in the second round, but the ratio stays.
         let records = [runs("tcp", &[10.0, 5.0]), runs("h2c", &[8.0, 4.0])].concat();
         let ratio = ratio(&records, 1).unwrap();
         assert_eq!(
@@ -115,7 +115,7 @@ mod tests {
         let records = [runs("tcp-ceiling", &[10.0, 5.0]), runs("h2c", &[8.0, 4.0]), large].concat();
         let rows = Analysis::of(&records).rows;
         let of_ceiling = |row: usize| rows[row].of_ceiling.as_ref().map(|of| of.ratio.median);
-        // The ceiling stands after the rows of its chunk size.
+        // The ceiling has 64 KiB chunks, and comes after the rows of this chunk size.
         assert_eq!([0, 1, 2].map(of_ceiling), [Some(0.8), None, Some(0.6)]);
         assert!(rows.iter().all(|row| row.of_baseline.is_none()));
     }

@@ -6,8 +6,8 @@ use record::{CoreRoundTrip, End, Record, TransportStats};
 
 use crate::machines;
 
-/// Returns a sentence with the sizes of segments and packets if both TCP and QUIC were measured, since their rows
-/// differ in this, too.
+/// Returns a sentence with the sizes of segments and packets if both TCP and QUIC were measured. These sizes are part
+/// of the difference between their rows.
 pub(crate) fn packets(records: &[Record]) -> Option<String> {
     let (mut segments, mut packets) = (BTreeSet::new(), BTreeSet::new());
     for record in records.iter().filter(|record| record.peer_program.is_none()) {
@@ -30,7 +30,7 @@ pub(crate) fn packets(records: &[Record]) -> Option<String> {
     Some(format!("TCP: {} segments{place}, QUIC: {} packets{remedy}", sizes(&segments), sizes(&packets)))
 }
 
-/// Returns sizes as adjectives: "64 KiB", "1,452-byte and 6,400-byte".
+/// Returns sizes as adjectives: "64 KiB", or "1,452-byte and 6,400-byte".
 fn sizes(all: &BTreeSet<u64>) -> String {
     let size = |bytes: &u64| match bytes {
         0..1_000 => format!("{bytes}-byte"),
@@ -60,7 +60,7 @@ pub(crate) fn core_distance(records: &[Record]) -> Option<String> {
     })
 }
 
-/// Returns a sentence that names the machines if the records are from several; `None` if all can be from one machine.
+/// Returns a sentence that names the machines if the records are from several machines; `None` if all can be from one.
 pub(crate) fn other_machines(records: &[Record]) -> Option<String> {
     (!machines::is_one(records)).then(|| {
         format!(
@@ -70,7 +70,7 @@ pub(crate) fn other_machines(records: &[Record]) -> Option<String> {
     })
 }
 
-/// Returns a sentence for each pair of machines between which records were made. It names both.
+/// Returns a sentence for each pair of machines between which runs were made. The sentence names both machines.
 pub(crate) fn hosts(records: &[Record]) -> Vec<String> {
     let pair = |record: &Record| {
         let peer = record.peer_host.as_deref()?;
@@ -90,8 +90,8 @@ pub(crate) fn some_observed(records: &[Record]) -> Option<String> {
     })
 }
 
-/// Returns whether the receiver of a run observed the framing; `None` if it made no report, or is a program of someone
-/// else.
+/// Returns whether the receiver of a run observed the framing; `None` if the receiver made no report, or is not
+/// longhaul's.
 pub(crate) fn observes_framing(record: &Record) -> Option<bool> {
     let subject = record.subject.map(|subject| subject.end(record.case.direction));
     let receiver = record.end(End::Receiver).filter(|_| subject != Some(End::Receiver))?;

@@ -1,4 +1,4 @@
-//! The outcome of a conformance suite: how a program behaves when the far end of a body does not.
+//! The outcome of a conformance suite: the behaviour of a program whose peer misbehaves.
 
 use std::fmt;
 
@@ -10,16 +10,16 @@ use crate::Verdict;
 /// The conduct of a program in one case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub enum Conduct {
-    /// A body arrived that is not the one that was sent, or a broken body was taken for a whole one.
+    /// The received body differs from the sent body, or the program accepted a truncated body as complete.
     #[serde(rename = "CORRUPTED")]
     Corrupted,
     /// The memory of the program, or the bytes that it absorbed, exceeded the bound.
     #[serde(rename = "GROWING")]
     Growing,
-    /// The program ended, or broke off what should have gone on.
+    /// The program exited, or aborted a transfer that should have continued.
     #[serde(rename = "DIED")]
     Died,
-    /// Nothing moved any more.
+    /// The transfer made no more progress.
     #[serde(rename = "STALLED")]
     Stalled,
     /// The program stayed within the bound, and did what its protocol demands.
@@ -31,7 +31,7 @@ pub enum Conduct {
 }
 
 impl Conduct {
-    /// All kinds, the worst first.
+    /// All conducts, the worst first.
     pub const ALL: [Self; 6] =
         [Self::Corrupted, Self::Growing, Self::Died, Self::Stalled, Self::Bounded, Self::NotApplicable];
 
@@ -71,11 +71,11 @@ pub struct Trial {
     pub direction: Direction,
     /// The conduct of the program.
     pub conduct: Conduct,
-    /// The figure that is held against the bound; `None` if nothing was measured.
+    /// The figure that is compared with the bound; `None` if nothing was measured.
     pub figure: Option<TrialFigure>,
     /// The bound of the figure, in bytes.
     pub bound_bytes: u64,
-    /// The time of the case, in seconds.
+    /// The duration of the case, in seconds.
     pub elapsed_s: f64,
     /// The section of the standard that the case is about.
     pub section: String,
@@ -103,7 +103,7 @@ impl TrialFigure {
         }
     }
 
-    /// Returns what the bytes are, in one word.
+    /// Returns the name of the kind, in one word.
     pub fn kind(self) -> &'static str {
         match self {
             Self::Growth(_) => "growth",
@@ -122,7 +122,7 @@ pub struct Conformance {
 }
 
 impl Conformance {
-    /// Returns the number of cases with a conduct.
+    /// Returns the number of cases with the given conduct.
     pub fn count(&self, conduct: Conduct) -> usize {
         self.trials.iter().filter(|trial| trial.conduct == conduct).count()
     }

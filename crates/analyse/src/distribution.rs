@@ -1,4 +1,5 @@
-//! The distributions of records as histograms. Their text comes from files, so all of it is checked before it takes memory.
+//! The distributions of records as histograms. Their text comes from files, so it is checked before memory is reserved
+//! for it.
 
 use std::io::Read as _;
 
@@ -16,14 +17,15 @@ pub(crate) const DIGITS: u8 = 3;
 /// The largest value of a histogram: HdrHistogram's own limit.
 pub(crate) const HIGHEST: u64 = i64::MAX as u64;
 
-/// The most bytes of a histogram, inflated or not: the 55,296 counts of three digits up to 2^63 take 9 bytes each.
+/// The most bytes of a histogram, inflated or not. With three digits up to 2^63 it has 55,296 counts of at most 9
+/// bytes.
 const MOST_BYTES: usize = 512 << 10;
 
 /// The most characters of a histogram's text: four for each three bytes.
 const MOST_TEXT: usize = MOST_BYTES.div_ceil(3) * 4;
 
-/// The most values of a histogram. As microseconds they are nine years, and 32,768 such histograms add up within
-/// HdrHistogram's format.
+/// The most values of a histogram. Throughput counts each microsecond as a value, and 2^48 of them are nine years. The
+/// sum of 32,768 such histograms stays within HdrHistogram's format.
 const MOST_VALUES: u64 = 1 << 48;
 
 /// The first four bytes of a deflated histogram (V2_COMPRESSED_COOKIE in hdrhistogram's serialization module).
@@ -96,8 +98,8 @@ fn inflate(deflated: &[u8]) -> Result<Vec<u8>, Unreadable> {
     if inflated.len() > MOST_BYTES { Err(Unreadable::Bomb) } else { Ok(inflated) }
 }
 
-/// Checks the header and the counts of an inflated histogram: the deserializer reserves what they state, and expects no
-/// number that it cannot negate.
+/// Checks the header and the counts of an inflated histogram. The deserializer of hdrhistogram reserves memory for the
+/// stated range, and negates zero counts without a check for overflow.
 fn check(inflated: &[u8]) -> Result<(), Unreadable> {
     let counts = inflated.get(HEADER..).ok_or(Unreadable::Format)?;
     if number::<4>(inflated, LENGTH)? != counts.len() as u64 {
@@ -113,15 +115,15 @@ fn check(inflated: &[u8]) -> Result<(), Unreadable> {
     check_counts(counts, range.distinct_values() as u64)
 }
 
-/// Returns a field of `N` bytes, of which the first is the most significant.
+/// Returns the value of a big-endian field of `N` bytes.
 fn number<const N: usize>(bytes: &[u8], offset: usize) -> Result<u64, Unreadable> {
     let field: Option<&[u8; N]> = bytes.get(offset..).and_then(<[u8]>::first_chunk);
     let field = field.ok_or(Unreadable::Format)?;
     Ok(field.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
 }
 
-/// Checks numbers of 1 to 9 bytes (LEB128, with all bits of the ninth byte), each of which is twice a count, or twice a
-/// number of empty buckets, less one (ZigZag).
+/// Checks the encoded counts: numbers of 1 to 9 bytes, in LEB128 with all bits of the ninth byte. By ZigZag, an even
+/// number is twice a count, and an odd number is twice a number of empty buckets, less one.
 fn check_counts(mut bytes: &[u8], buckets: u64) -> Result<(), Unreadable> {
     let (mut bucket, mut values) = (0_u64, 0_u64);
     while !bytes.is_empty() {
@@ -158,7 +160,7 @@ pub(crate) mod tests {
         histogram
     }
 
-    /// Returns the count of each bucket that has one. The exact extremes are not part of the encoded form.
+    /// Returns the count of each bucket that is not empty. The encoded form does not include the exact extremes.
     pub(crate) fn counts(histogram: &Histogram<u64>) -> Vec<(u64, u64)> {
         let bucket = |bucket: hdrhistogram::iterators::IterationValue<u64>| {
             (bucket.value_iterated_to(), bucket.count_at_value())
@@ -176,7 +178,7 @@ pub(crate) mod tests {
         assert_eq!(share_above(&Latency { hdr: None, ..latency }, 0), None);
     }
 
-    /// Returns the text of a histogram whose header states `digits` and `high`, with these numbers for counts.
+    /// Returns the text of a histogram whose header states `digits` and `high`. `counts` are the encoded counts.
     fn made(digits: u32, high: u64, counts: &[u8]) -> String {
         made_with_length(counts.len() as u32, digits, high, counts)
     }

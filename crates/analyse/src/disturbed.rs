@@ -7,7 +7,8 @@ use stats::Spread;
 
 use crate::Row;
 
-/// The successful runs of a row without the disturbed ones, by the rule of [`Record::is_undisturbed`].
+/// The successful runs of a row by the rule of [`Record::is_undisturbed`]: the number of disturbed runs, and the
+/// goodput without them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Calm {
@@ -30,8 +31,8 @@ impl Calm {
     }
 }
 
-/// Returns a sentence about the disturbed runs of `rows`: their number and reasons, the rows without an undisturbed run,
-/// and the row whose median they change most. `None` without disturbed runs.
+/// Returns a sentence about the disturbed runs of `rows`: their number and reasons, the number of rows without an
+/// undisturbed run, and the row whose median they change most. `None` without disturbed runs.
 pub(crate) fn note(rows: &[Row<'_>]) -> Option<String> {
     let concerned: Vec<(&Row<'_>, Calm)> = rows.iter().filter_map(|row| Some((row, row.calm?))).collect();
     let all: usize = rows.iter().map(|row| row.records.iter().filter(|record| record.is_ok()).count()).sum();
@@ -58,7 +59,7 @@ fn effect(row: &Row<'_>, calm: &Calm) -> Option<f64> {
     Some((row.goodput?.median / calm.goodput?.median).ln().abs()).filter(|effect| effect.is_finite())
 }
 
-/// Returns the reasons for disturbances, the most frequent first: "packets were sent again: 2 runs".
+/// Returns the reasons for disturbances, the most frequent first: "packets were sent again: 2".
 fn reasons(rows: &[(&Row<'_>, Calm)]) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let records = rows.iter().flat_map(|(row, _)| &row.records);

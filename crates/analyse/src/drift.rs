@@ -1,4 +1,4 @@
-//! The drift of peaks: the comparison of the peaks in two sets of records.
+//! The drift of peaks: the comparison of peak RSS in two sets of records.
 
 use std::collections::HashMap;
 
@@ -58,7 +58,7 @@ impl Peaks {
 }
 
 impl Gate {
-    /// Compares the median peaks of each series with the peaks of earlier records, and adds findings to the gate.
+    /// Compares the median peaks of each series with those in earlier records, and adds findings to the gate.
     pub(crate) fn compare(&mut self, earlier: &Peaks, now: &Peaks, band: Band) {
         for series in now.series() {
             for end in End::ALL {

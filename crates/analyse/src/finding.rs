@@ -18,9 +18,9 @@ pub struct Finding {
     pub case: String,
     /// The end concerned; `None` if the finding is not about a single end.
     pub end: Option<End>,
-    /// The bound with which a figure was compared; `None` without a bound.
+    /// The bound or the earlier figure with which a figure was compared; `None` without one.
     pub expected: Option<Figure>,
-    /// The figure that was compared with the bound; `None` without a figure.
+    /// The figure that was compared with `expected`; `None` without a figure.
     pub measured: Option<Figure>,
     /// The reason in words, if the figures do not show it.
     pub detail: Option<String>,
@@ -41,7 +41,7 @@ pub enum FindingKind {
     OverSlope,
     /// A peak differs from the peak in earlier records by more than the band allows.
     Drifted,
-    /// At least one run of the case failed.
+    /// A run of the case failed.
     Failed,
     /// A protocol is faster than the ceiling of its carrier: the ceiling is too low, and ratios to the ceiling are not
     /// meaningful.
@@ -52,9 +52,9 @@ pub enum FindingKind {
     NoCeiling,
     /// A ceiling matches no end.
     UnusedCeiling,
-    /// Only the present records have the case, and not the earlier ones.
+    /// Only the present records have a peak, and not the earlier records.
     New,
-    /// Only the earlier records have the case.
+    /// Only the earlier records have a peak.
     Missing,
 }
 

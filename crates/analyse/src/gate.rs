@@ -1,4 +1,4 @@
-//! The gate: records are checked against ceilings, and against the peaks of earlier records.
+//! The gate: the check of records against ceilings, and against the peaks of earlier records.
 
 use record::{End, Record};
 use serde::Serialize;

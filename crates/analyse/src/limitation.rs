@@ -8,7 +8,8 @@ use record::{Cause, LimitedBy, Record};
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Limitation<'a> {
-    /// The cause with its evidence, from the run with the median goodput of those that it limited.
+    /// The cause with its evidence. Of the runs that the cause limited, the evidence is from the one with the median
+    /// goodput.
     pub typical: &'a LimitedBy,
     /// The number of runs that the cause limited.
     pub runs: usize,
@@ -33,7 +34,8 @@ impl<'a> Limitation<'a> {
         Some(Self { typical, runs: most.len(), of })
     }
 
-    /// Returns the number of runs in words if not all of them have the same cause; `None` if they have.
+    /// Returns the number of runs that the cause limited, in words; `None` if the cause limited all runs with a known
+    /// cause.
     pub fn remark(&self) -> Option<String> {
         (self.runs < self.of).then(|| format!("in {} of {} runs", self.runs, self.of))
     }

@@ -10,8 +10,8 @@ use crate::Circumstance;
 /// fact.
 ///
 /// Host name, operating system, processor and number of cores distinguish machines. Kernel and size of memory may
-/// change on one machine, so they are only reported as differing facts. The two machines of a run over a network count as
-/// one machine with these facts of both.
+/// change on one machine, and do not count. A comparison of speeds takes the kernel into account by
+/// [`Machines::differences`]. The two machines of a run over a network count as one machine with the facts of both.
 pub(crate) fn is_one<'a>(records: impl IntoIterator<Item = &'a Record>) -> bool {
     let mut known: [BTreeSet<String>; FACTS] = Default::default();
     for record in records {
@@ -40,7 +40,7 @@ pub(crate) struct Machines {
 }
 
 impl Machines {
-    /// Adds the machine and the build of a record, and the machine of its server if that is another one.
+    /// Adds the machine and the build of a record. `peer` is the machine of the server, if it is another one.
     pub(crate) fn add(&mut self, host: &Host, peer: Option<&Host>, build: &Build) {
         for (values, value) in self.known.iter_mut().zip(facts(host, peer)) {
             values.extend(value);
@@ -85,7 +85,7 @@ const FACTS: usize = 8;
 
 fn facts(host: &Host, peer: Option<&Host>) -> [Option<String>; FACTS] {
     let [name, os, cpu, cores] = facts_of(host);
-    // A run on one machine has no other machine, which is a fact, too.
+    // The absence of a second machine is a fact, too: it distinguishes loopback from a network.
     let none = [Some(String::new()), None, None, None];
     let [peer_name, peer_os, peer_cpu, peer_cores] = peer.map_or(none, facts_of);
     [name, os, cpu, cores, peer_name, peer_os, peer_cpu, peer_cores]

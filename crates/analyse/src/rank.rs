@@ -1,4 +1,4 @@
-//! The ranks of rows: the fastest and the slowest among rows that can be compared.
+//! The ranks of rows: the fastest and the slowest among comparable rows.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,9 +10,9 @@ use crate::{Finding, Row, SeriesKey, machines};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rank {
-    /// The row has the highest goodput.
+    /// The row has the highest goodput among its rivals.
     Fastest,
-    /// The row has the lowest goodput.
+    /// The row has the lowest goodput among its rivals.
     Slowest,
 }
 
@@ -46,7 +46,8 @@ pub(crate) fn rank(rows: &mut [Row<'_>], findings: &[Finding]) {
     }
 }
 
-/// Returns the position of the row with the highest figure, if its interval lies above the intervals of all others.
+/// Returns the position of the row with the highest figure, if its interval lies above the intervals of all other
+/// rivals.
 fn first(rivals: &[(usize, Spread)], figure: impl Fn(Spread) -> Spread) -> Option<usize> {
     let mut ranges: Vec<(usize, Interval)> =
         rivals.iter().map(|(index, spread)| (*index, figure(*spread).range())).collect();

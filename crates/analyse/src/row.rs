@@ -18,7 +18,7 @@ pub struct Row<'a> {
     pub case: &'a Case,
     /// The facts about the protocol of the case.
     pub facts: ProtocolFacts,
-    /// True if the runs are controls: the memory of an end grows on purpose.
+    /// True if the runs are controls, whose memory behaves in a known way. In most controls, it grows.
     pub is_control: bool,
     /// The records of the series, in their order.
     pub records: Vec<&'a Record>,
@@ -31,7 +31,7 @@ pub struct Row<'a> {
     pub of_ceiling: Option<BaselineRatio>,
     /// The figures of both ends over the rounds.
     pub ends: ByEnd<EndRow<'a>>,
-    /// The cause that limited goodput in most runs; `None` if no record states one.
+    /// The most frequent cause that limited goodput; `None` if no record states a cause.
     pub limited_by: Option<Limitation<'a>>,
     /// The failures of the failed runs.
     pub faults: Vec<&'a Fault>,
@@ -58,15 +58,15 @@ pub struct EndRow<'a> {
     pub socket_peak: Option<u64>,
     /// The median processor time, in seconds per GiB of body.
     pub cpu_s_per_gib: Option<f64>,
-    /// The measurements of the round with the median goodput.
+    /// The measurements of the run with the median goodput.
     pub typical: Option<&'a EndRecord>,
-    /// The largest excess over a budget: growth and budget of that round in bytes, and the number of rounds that exceed
+    /// The largest excess over a budget: growth and budget of that run in bytes, and the number of runs that exceed
     /// their budget.
     over_budget: Option<(u64, u64, usize)>,
 }
 
 impl<'a> Row<'a> {
-    /// Returns the rows of records, in the order of the matrix, because runs may be shuffled.
+    /// Returns the rows of records. They have the order of the matrix, because runs may be shuffled.
     pub(crate) fn all(records: &'a [Record]) -> Vec<Self> {
         let series = Series::all(records);
         let baselines = Baselines::among(&series, records);
@@ -111,8 +111,8 @@ impl<'a> Row<'a> {
         })
     }
 
-    /// Returns the findings about the row that need no ceilings: failed runs, and exceeded budgets unless the run is a
-    /// control.
+    /// Returns the findings about the row that need no ceilings: failed runs, and exceeded budgets except those of
+    /// controls.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let faults = self.faults.iter().map(|fault| {
             let kind = if fault.kind == FaultKind::Integrity {
@@ -154,7 +154,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The largest ratio of a row that is at its ceiling. Two equal rows may differ by this much.
+/// The largest ratio of a row that is as fast as its ceiling. Two rows of equal speed may differ by this much.
 const AT_CEILING: f64 = 1.02;
 
 impl<'a> EndRow<'a> {
@@ -188,7 +188,8 @@ impl<'a> EndRow<'a> {
     }
 }
 
-/// Returns the measurements of an end in the run with the median goodput, or in any run if all failed.
+/// Returns the measurements of an end in the successful run with the median goodput, or else in the first run that has
+/// any.
 fn typical<'a>(records: &[&'a Record], end: End) -> Option<&'a EndRecord> {
     let mut well: Vec<&&Record> = records.iter().filter(|record| record.is_ok()).collect();
     well.sort_by(|a, b| {

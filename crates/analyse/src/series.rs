@@ -12,7 +12,8 @@ pub struct SeriesKey {
     pub case: CaseKey,
     /// The name that the user gave to the runs (`--label`); `None` without one.
     pub label: Option<String>,
-    /// The URL of the peer; `None` unless `send` or `fetch` made the runs.
+    /// The URL of the peer of `send` or `fetch`, the command line of the program under proof, or the name of the
+    /// program in `bench --peer`. `None` for all other runs.
     pub peer: Option<String>,
 }
 
@@ -22,13 +23,13 @@ impl SeriesKey {
         Self { case: record.case.key(), label: record.label.clone(), peer: record.peer.clone() }
     }
 
-    /// Returns the identity that all sizes of the body share.
+    /// Returns the identity without the size of the body.
     #[must_use]
     pub fn without_body(&self) -> Self {
         Self { case: self.case.without_body(), ..self.clone() }
     }
 
-    /// Returns the identity that all protocols and chunk sizes share.
+    /// Returns the identity without protocol, limits and chunk size.
     #[must_use]
     pub(crate) fn of_any_chunk(&self) -> Self {
         let mut key = self.without_protocol();
@@ -36,7 +37,7 @@ impl SeriesKey {
         key
     }
 
-    /// Returns the identity that all protocols share.
+    /// Returns the identity without the protocol and its limits.
     #[must_use]
     pub fn without_protocol(&self) -> Self {
         Self { case: self.case.without_protocol(), ..self.clone() }
@@ -70,8 +71,8 @@ impl<'a> Series<'a> {
     }
 }
 
-/// Groups records by a key, in the order of the keys' first appearance. If rounds were shuffled, that order is random,
-/// and groups have the order of a matrix instead.
+/// Groups records by a key, in the order in which keys first appear. If rounds were shuffled, this order is random, and
+/// groups have the order of a matrix instead.
 pub(crate) fn group<'a>(
     records: impl IntoIterator<Item = &'a Record>,
     key: impl Fn(&Record) -> SeriesKey,

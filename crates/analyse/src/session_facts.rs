@@ -10,7 +10,8 @@ struct SessionRecords<'a> {
     records: Vec<&'a Record>,
 }
 
-/// Returns a sentence if sessions have fewer records than they planned runs: "Interrupted: 2 of 12 runs."
+/// Returns a sentence if sessions have fewer records than they planned runs: "Interrupted: 2 of 12 runs." It begins
+/// with "Incomplete" if all these sessions had a time limit.
 pub(crate) fn interruption(records: &[Record]) -> Option<String> {
     let (mut made, mut planned, mut by_time) = (0, 0, true);
     for session in sessions(records) {
@@ -26,7 +27,7 @@ pub(crate) fn interruption(records: &[Record]) -> Option<String> {
     (planned > 0).then(|| format!("{word}: {made} of {planned} runs."))
 }
 
-/// Returns a remark if runs are missing between those of a session: somebody has selected these.
+/// Returns a remark if sessions have gaps before their last record: the records are a selection of their runs.
 pub(crate) fn selection(records: &[Record]) -> Option<String> {
     let selections: Vec<_> = sessions(records).into_iter().filter(SessionRecords::is_selection).collect();
     let selected: usize = selections.iter().map(|session| session.records.len()).sum();
@@ -34,7 +35,8 @@ pub(crate) fn selection(records: &[Record]) -> Option<String> {
     (selected > 0).then(|| format!("these are {selected} runs of a session of at least {made}"))
 }
 
-/// Returns the warnings of all sessions, once for each condition, with the number of sessions if some had none.
+/// Returns the warnings of all sessions, once for each condition. With several sessions, each text begins with the
+/// number of sessions that had the warning.
 pub(crate) fn warnings(records: &[Record]) -> Vec<String> {
     let sessions = sessions(records);
     let mut known: Vec<(&Warning, usize)> = Vec::new();
@@ -63,7 +65,8 @@ fn sessions(records: &[Record]) -> Vec<SessionRecords<'_>> {
 }
 
 impl SessionRecords<'_> {
-    /// Returns whether a proof may leave out runs: those with a slow reader need the goodput of a run that succeeded.
+    /// Returns whether the session may leave out planned runs. A proof with a failed run may: its runs with a slow
+    /// reader need the goodput of a successful run.
     fn may_leave_out(&self) -> bool {
         self.words().nth(1) == Some("prove") && self.records.iter().any(|record| !record.is_ok())
     }
@@ -77,7 +80,8 @@ impl SessionRecords<'_> {
             .map_or(0, |last| last.saturating_add(1))
     }
 
-    /// Returns whether records of the session are missing before the last of these. An interruption leaves no such gap.
+    /// Returns whether the session made records before its last one here that are missing. An interruption leaves no
+    /// such gap.
     fn is_selection(&self) -> bool {
         self.recorded() > self.records.len() as u64
     }

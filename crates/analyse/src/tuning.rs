@@ -1,4 +1,5 @@
-//! Rows of libraries with their own defaults, or without one limit or layer of longhaul, beside their tuned rows.
+//! Rows that are not tuned, beside their tuned rows: libraries with their own defaults, or without one of longhaul's
+//! limits or layers.
 
 use std::collections::HashMap;
 
@@ -7,27 +8,29 @@ use stats::{Spread, unpaired_shift};
 
 use crate::{Row, SeriesKey, machines, paired};
 
-/// A row whose limits, layers, busy-polling or allocator differ from the tuned ones. The row is compared with the tuned
-/// row that moves the same bodies over the same protocol.
+/// A row whose limits, layers, busy-polling or allocator differ from those of the tuned row. The tuned row moves the
+/// same bodies over the same protocol.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Untuned {
     /// The name of the tuned case.
     pub case: String,
-    /// The difference to the tuned row: "stock" for a library with its own defaults, else the names of what differs.
+    /// The differences from the tuned row: "stock" for a library with its own defaults, and the limits, layers or
+    /// allocator that differ.
     pub variant: String,
     /// The median goodput of the tuned row, in bytes per second.
     pub tuned_bytes_per_s: f64,
     /// The median goodput of the row, in bytes per second.
     pub goodput_bytes_per_s: f64,
-    /// The ratio of the row's goodput to the tuned row's: round by round if the runs were made in turns, else by the
-    /// estimator of Hodges and Lehmann.
+    /// The ratio of the row's goodput to the tuned row's: by pairs of runs if `in_turns` is true, else by the estimator
+    /// of Hodges and Lehmann.
     pub of_tuned: Spread,
-    /// True if the runs were made in turns. Otherwise the drift of the machine is part of the ratio.
+    /// True if the runs of both rows form pairs, by the rounds of one session or in turns. Otherwise the drift of the
+    /// machine is part of the ratio.
     pub in_turns: bool,
 }
 
-/// The name by which a record's build states the allocator of the system.
+/// The name of the system's allocator in a record's build.
 const SYSTEM: &str = "system";
 
 /// The name of the axis of busy-polling. Busy-polling is not a limit, but the stock profile leaves it out.
@@ -36,8 +39,8 @@ const SPIN: &str = "spin";
 /// The confidence of the interval of a ratio.
 const CONFIDENCE: f64 = 0.95;
 
-/// Returns every row that is not tuned, compared with its tuned row. Libraries with their own defaults come first. Only
-/// transfers with a stock row count, so that a sweep over one limit returns no rows.
+/// Returns every row that is not tuned, compared with its tuned row. In each transfer, libraries with their own
+/// defaults come first. Only transfers with a stock row count, so that a sweep over one limit returns no rows.
 pub(crate) fn beside(rows: &[Row<'_>]) -> Vec<Untuned> {
     let mut transfers: Vec<Vec<&Row<'_>>> = Vec::new();
     let mut known: HashMap<SeriesKey, usize> = HashMap::new();
@@ -52,7 +55,7 @@ pub(crate) fn beside(rows: &[Row<'_>]) -> Vec<Untuned> {
     transfers.iter().filter(has_stock).flat_map(|rows| of_transfer(rows)).collect()
 }
 
-/// Returns the identity of a series without what tuning changes: limits, layers, busy-polling and label.
+/// Returns the identity of a series without the properties that tuning changes: limits, layers, busy-polling and label.
 fn transfer(key: &SeriesKey) -> SeriesKey {
     let mut case = key.case.without_protocol();
     case.protocol.clone_from(&key.case.protocol);
@@ -64,13 +67,14 @@ fn is_spin(axis: &Axis) -> bool {
     matches!(axis, Axis::Setting { name, .. } if name == SPIN)
 }
 
-/// Returns the rows of one transfer that are not tuned: the stock row first, then the others, the slowest first.
+/// Returns the rows of one transfer that are not tuned. Stock rows come first, then rows with fewer differences, then
+/// slower rows.
 fn of_transfer(rows: &[&Row<'_>]) -> Vec<Untuned> {
     let named = rows.iter().map(|row| (*row, variant(row)));
     let (tuned, others): (Vec<_>, Vec<_>) = named.partition(|(_, variant)| variant.is_empty());
     let of = |(row, variant): (&Row<'_>, Vec<String>)| {
         let own = tuned.iter().find(|(tuned, _)| tuned.key.label == row.key.label);
-        // A study gives its variants labels, and has a single tuned row.
+        // The runs of a study have a label for each variant, and a single tuned row.
         let only = || tuned.first().filter(|_| tuned.len() == 1);
         let untuned = Untuned::of(own.or_else(only)?.0, row, variant.join(", "))?;
         Some((!row.case.is_stock(), variant.len(), untuned))
@@ -137,7 +141,7 @@ mod tests {
         tests::{runs, with},
     };
 
-    /// Returns seven runs at the given share of the tuned goodput, each the `turn`-th of its round.
+    /// Returns seven runs at the given share of the tuned goodput. Each run is the `turn`-th of its round.
     fn turn(turn: u32, share: f64, edit: impl Fn(&mut Record)) -> Vec<Record> {
         let goodputs = [90.0, 95.0, 100.0, 100.0, 105.0, 110.0, 120.0].map(|goodput| goodput * share);
         let edited = |record: Record| {

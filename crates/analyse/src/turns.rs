@@ -1,9 +1,9 @@
-//! The pairing of runs of two series that were made in turns.
+//! The pairing of runs of two series that were made in turns: each pair of consecutive runs has one run of each series.
 
 /// Returns the runs of two series in pairs, in order of time. `None` unless each pair of consecutive runs has one run
-/// of either series.
+/// of each series, at two different times.
 ///
-/// `start` returns the start of a run, in the form of RFC 3339.
+/// `start` returns the start of a run as a UTC time in the format of RFC 3339.
 pub(crate) fn in_turns<'r, T>(
     base: &'r [T],
     other: &'r [T],

@@ -10,11 +10,12 @@ pub enum Verdict {
     Interrupted,
     /// The received bytes differ from the sent bytes.
     IntegrityFailed,
-    /// Memory exceeds a ceiling or a budget, is worse than in the base, or grows with the body.
+    /// Memory exceeds a ceiling or a budget, drifts from earlier records, is worse than in the base, or grows with the
+    /// body.
     MemoryOver,
     /// At least one run failed.
     RunFailed,
-    /// The candidate is slower than the base.
+    /// The candidate has less goodput or takes more processor time than the base, or a ratio is not reproduced.
     Slower,
     /// The figures allow no conclusion.
     Inconclusive,

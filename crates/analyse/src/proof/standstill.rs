@@ -12,7 +12,7 @@ use super::{MemorySeries, absorption, course::Course};
 
 /// The divisor of the body that bounds the growth of memory. An eighth of the body is more than windows, buffers and
 /// the garbage of a runtime. It is far less than the memory of a program that does not apply backpressure to its
-/// sender.
+/// sender. `longhaul conform` uses the same share.
 const SHARE: u64 = 8;
 
 /// Returns the largest allowed growth of memory, in bytes, for a body of `body` bytes whose reader stands still.

@@ -12,7 +12,8 @@ const CONFIDENCE: f64 = 0.95;
 /// Both ends of a body, in the order of claims.
 const ENDS: [End; 2] = [End::Sender, End::Receiver];
 
-/// The measured runs of longhaul's own ends in a set of records by case, whatever their label.
+/// The runs of longhaul's own ends in a set of records, except controls, by case. Labels and peers do not separate
+/// runs.
 struct Runs<'r>(Vec<(CaseKey, Vec<&'r Record>)>);
 
 impl<'r> Runs<'r> {
@@ -47,7 +48,7 @@ impl<'r> Runs<'r> {
         median(&well.filter_map(|record| record.goodput_bytes_per_s).collect::<Vec<_>>())
     }
 
-    /// Returns whether an end stayed within its budget in every run. `None` if that is unknown for every run.
+    /// Returns whether an end stayed within its budget in every run that states it. `None` if no run states it.
     fn keeps_budget(&self, case: &CaseKey, end: End) -> Option<bool> {
         let ends = self.of(case).iter().filter_map(|record| record.end(end));
         ends.filter_map(|end| Some(end.memory.over_budget().is_none() && end.memory.within_budget?))
@@ -56,7 +57,7 @@ impl<'r> Runs<'r> {
 }
 
 /// Compares the claims of the first run, `there`, with its repetition, `here`. Returns the claims, and the goodputs of
-/// both.
+/// both runs.
 pub(super) fn compare(there: &[Record], here: &[Record], margin: f64) -> (Vec<Claim>, Vec<Goodputs>) {
     let (before, after) = (Runs::among(there), Runs::among(here));
     let (mut claims, mut goodputs) = (Vec::new(), Vec::new());
@@ -118,7 +119,7 @@ fn budget_claim(there: &Runs<'_>, here: &Runs<'_>, case: &CaseKey, end: End) -> 
     })
 }
 
-/// Returns the claims of a proof; empty if the records hold no proof.
+/// Returns the claims of a proof; empty if the records of the first run hold no proof.
 fn constancy_claims(there: &[Record], here: &[Record]) -> Vec<Claim> {
     let Some(claimed) = Proof::among(there) else { return Vec::new() };
     let found = Proof::of(here);

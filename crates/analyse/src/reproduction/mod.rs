@@ -1,8 +1,7 @@
 //! The comparison of a run with its repetition on another machine, claim by claim.
 //!
-//! A claim is a statement that does not depend on the machine. The subject is the ratio of a row to its baseline, an
-//! end that stays within its budget, or memory that stays constant. Goodputs depend on the machine and are only
-//! reported.
+//! A claim is a statement that does not depend on the machine: the ratio of a row to its baseline, whether an end stays
+//! within its budget, or whether its memory stays constant. Goodputs depend on the machine and are only reported.
 
 mod claims;
 
@@ -49,12 +48,12 @@ pub enum Subject {
         /// The name of the baseline's protocol.
         baseline: String,
     },
-    /// The memory of an end, which stays within its budget.
+    /// The statement that the memory of an end stays within its budget.
     Budget {
         /// The end whose memory the claim is about.
         end: End,
     },
-    /// The memory of an end, which stays constant.
+    /// The statement that the memory of an end stays constant.
     Constancy {
         /// The end whose memory the claim is about.
         end: End,
@@ -73,7 +72,7 @@ pub enum Answer {
     CannotTell,
 }
 
-/// The median goodputs of a row in both runs, in bytes per second.
+/// The median goodputs of a case in both runs, in bytes per second.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Goodputs {
@@ -98,8 +97,8 @@ impl Reproduction {
         self.claims.iter().filter(|claim| claim.answer == answer).count()
     }
 
-    /// Returns the verdict. A contradicted claim decides first, about memory or else about a ratio. Without one, a
-    /// claim that cannot be decided makes the verdict inconclusive.
+    /// Returns the verdict. A contradicted claim about memory decides first, then a contradicted claim about a ratio.
+    /// Without one, a claim that cannot be decided makes the verdict inconclusive.
     pub fn verdict(&self) -> Verdict {
         let of = |claim: &Claim| match (claim.answer, &claim.subject) {
             (Answer::Agrees, _) => Verdict::Good,
@@ -111,8 +110,8 @@ impl Reproduction {
     }
 }
 
-/// Returns whether two ratios agree. The interval of their quotient decides: the answer depends on whether it lies
-/// wholly within the margin, wholly outside, or neither.
+/// Returns the answer about two ratios by the interval of their quotient. The ratios agree if the interval lies wholly
+/// within the margin, and disagree if it lies wholly outside.
 fn answer(quotient: Option<&Ratio>, margin: f64) -> Answer {
     let Some(Interval { low, high }) = quotient.and_then(|quotient| quotient.interval) else {
         return Answer::CannotTell;
