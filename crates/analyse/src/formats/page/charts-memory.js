@@ -96,7 +96,7 @@ function panelsOption(tip, { points, sizes, protocols, names, dimension, axisNam
   return chartOption(tip, { grid, xAxis, yAxis, series });
 }
 
-/** The line of a single point without a symbol would be invisible, so it is drawn a bit wide. */
+/** The points of a line. A single point without a symbol would be invisible, so it becomes a short line. */
 const spreadOut = (points, isBare) =>
   isBare && points.length === 1 && points[0][1] != null
     ? points.flatMap(([x, y]) => [
@@ -144,7 +144,7 @@ function memoryPlan(cases, name, axisName, others) {
   };
 }
 
-/** The cases with a known peak: those with HTTP, or all if none has it. */
+/** The HTTP cases with a known peak, or all cases with a known peak if none is HTTP. */
 function withPeaks(cases) {
   const measured = cases.filter((c) => ENDS.some((end) => c[end]?.peak_rss_bytes != null));
   return measured.some(isHttp) ? measured.filter(isHttp) : measured;
@@ -156,7 +156,7 @@ const rssByBodyPlan = (cases) =>
     chunk: DIMENSIONS.chunk,
   });
 
-/** Memory by chunk size; where neither chunk nor body size varies, too. */
+/** The chart of memory by chunk size. It also shows cases in which neither chunk size nor body size varies. */
 function rssByChunkPlan(cases) {
   const measured = withPeaks(cases);
   const lines = inLinesOver(measured, "chunk");

@@ -5,7 +5,7 @@ const SLOPE_MARKS = [-1e4, -1000, -100, -10, -1, 0, 1, 10, 100, 1000, 1e4, 1e5, 
 
 const FINE_SLOPE_MARKS = new Set([-10, -1, 1, 10, 1000, 1e5]);
 
-/** The place of a slope on an axis that is linear within one KiB per GiB around zero, and logarithmic beyond. */
+/** The place of a slope on an axis that is almost linear within one KiB per GiB of zero, and logarithmic beyond. */
 const placeOf = (slope) => Math.sign(slope) * Math.log10(1 + Math.abs(slope));
 
 const shortCount = (n) => (Math.abs(n) >= 1e6 ? `${n / 1e6}M` : Math.abs(n) >= 1000 ? `${n / 1000}k` : String(n));
@@ -38,7 +38,7 @@ function proofReading({ ends, lacks_controls }) {
   return [`Of ${countText(measured.length, "end")}: ${words.join(", ")}.`, bound, noticed].filter(Boolean).join(" ");
 }
 
-/** The axis of slopes, wide enough for all intervals and the limits. A narrow one has fewer marks. */
+/** The axis of slopes, wide enough for all intervals and the limits. A narrow axis has fewer marks. */
 function slopeAxis(ends, isNarrow) {
   const slopes = ends.flatMap(({ slope, limit }) => [...(slope ?? []), limit]);
   const [min, max] = [Math.min(-1, ...slopes), Math.max(...slopes)].map(placeOf);
@@ -144,7 +144,7 @@ function proofOption(proof, names, ends, chartWidth) {
   return option;
 }
 
-/** The keys of the ends, if there are two kinds of them, and of the controls. */
+/** The keys of sender, receiver and controls; empty unless the proof is about both of longhaul's own ends. */
 function proofKeys(ends) {
   const endNames = distinct(ends.map(({ end }) => end));
   const isOwn = endNames.length > 1 && endNames.every((end, at) => end === PROOF_STYLES[at]);

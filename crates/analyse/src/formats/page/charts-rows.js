@@ -7,10 +7,10 @@ const BY_PROTOCOL = {
   chunk: DIMENSIONS.chunk,
 };
 
-/** The height of a chart with one row per protocol, in pixels; more than eight rows make it taller. */
+/** The height of a chart with one row per protocol, in pixels. A chart of more than eight rows is taller. */
 const rowsHeight = (cases) => Math.max(320, 60 + 32 * distinct(cases.map((c) => c.protocol)).length);
 
-/** One row per protocol. `columns` maps each series to its value of a case, in the axis's unit. */
+/** A view with one row per protocol. `columns` maps the name of a series to a case's value, in the axis's unit. */
 function byProtocolView(cases, { columns, series, beside = () => [], hasBars = false, axis, unit, text, reading }) {
   const rows = PROTOCOLS.flatMap((protocol) => cases.find(isOf(protocol)) ?? []);
   const names = Object.keys(columns).filter((name) => rows.some((c) => columns[name](c) != null));
@@ -125,7 +125,7 @@ function pullWaitPlan(cases) {
   };
 }
 
-/** The sum of both ends' processor time in rounds, with its range as if it were an interval if rounds are enough. */
+/** Processor time of both ends together, with the range over rounds as its interval; null under six rounds. */
 function cpuSpread(c) {
   const [sender, receiver] = ENDS.map((end) => c[end]?.cpu_rounds ?? []);
   if (sender.length < 6 || sender.length !== receiver.length) return null;
@@ -133,7 +133,7 @@ function cpuSpread(c) {
   return { median: sums[sums.length >> 1], low: sums[0], high: sums.at(-1) };
 }
 
-/** The rounds of both ends as dots on their bars, which lie above and below the middle of a row. */
+/** The rounds of an end as dots on its bars. The sender's bar is in the upper half of a row, the receiver's below. */
 const cpuRounds = (name, rows) =>
   roundSeries(
     name,

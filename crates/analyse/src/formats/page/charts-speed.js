@@ -23,22 +23,22 @@ const endText = (protocol) =>
 /** The most pixels between the points of two lines at one chunk size, so that their ranges do not hide each other. */
 const DODGE = 5;
 
-/** The pixels between the points of two of `count` lines: less where chunk sizes are near each other. */
+/** The pixels between the points of neighbouring lines, of `count`: fewer if chunk sizes are near each other. */
 function dodgeOf(chunks, count, chartWidth) {
   const steps = chunks.slice(1).map((chunk, at) => Math.log2(chunk / chunks[at]));
   return Math.min(DODGE, (0.6 * Math.min(...steps) * pixelsPerDoubling(chunks, chartWidth)) / count);
 }
 
 /**
- * A figure over chunk sizes has: value(case), spread(case), axis(), amount(value), reading(cases), heads and texts(case)
- * for tips and numbers, and `at`, the amount of a line to compare with.
+ * A view over chunk sizes. A figure has value(case), spread(case), axis(cases), amount(value), reading(cases), and for
+ * tips and numbers heads and texts(case). rounds(case) and `at`, the amount of a line to compare with, are optional.
  */
 function byChunkView(cases, figure) {
   const { chunks, lines } = linesByChunk(
     cases.filter((c) => !CEILINGS.has(c.protocol)),
     figure.value,
   );
-  // A ceiling has a chunk size of its own, and holds for all others.
+  // A ceiling has a chunk size of its own, but holds for all chunk sizes.
   const ceilings = linesByChunk(
     cases.filter((c) => CEILINGS.has(c.protocol)),
     figure.value,
@@ -122,7 +122,7 @@ function acrossSeries(name, x, y) {
   return { ...lineSeries(name, [[x, y]]), symbol: "none", markLine };
 }
 
-/** The line with which a figure compares. */
+/** A line across the chart at the amount `at`, with which the figure is compared. */
 function comparedLine(axis, at) {
   const lineStyle = { color: palette().text, type: "solid", width: 1 };
   return {

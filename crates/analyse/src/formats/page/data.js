@@ -1,4 +1,4 @@
-// The data of the page: its order, groups and words. Of the document, only the embedded JSON is read here.
+// The data of the page, with its order, groups and texts. Nothing here uses the document but for the embedded JSON.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 
@@ -32,7 +32,7 @@ const oneDecimal = numberFormat(1);
 const twoDecimals = numberFormat(2);
 const threeDecimals = numberFormat(3);
 
-/** A figure with three digits, and with all digits of a whole number above, so that a slow rate is not 0. */
+/** A figure with three significant digits, or a whole number from 100 on. A slow rate is not shown as 0. */
 function threeDigits(value) {
   const size = Math.abs(value ?? 0);
   if (size === 0 || size >= 99.95) return whole(value);
@@ -90,8 +90,8 @@ const HTTP = new Set(data.protocols.filter(({ http }) => http != null).map(({ na
 const isHttp = (c) => HTTP.has(c.protocol);
 
 /**
- * The cases with HTTP whose interval lies above or below those of all others, in words. Where none does, the medians
- * are only said to lie between two values.
+ * A text about the HTTP cases whose interval lies above or below the intervals of all other HTTP cases. Without such
+ * a case, the text gives the lowest and the highest median.
  */
 function standoutText(cases, spreadOf, names, words, text) {
   const rivals = cases.filter((c) => isHttp(c) && spreadOf(c) != null);
@@ -113,11 +113,11 @@ function mostFrequent(values) {
   return highest([...counts], ([, count]) => count)[0];
 }
 
-/** The interval of a median in brackets, or the least and the most of few runs. */
+/** The interval of a median in brackets, or the least and the greatest value if runs are few. */
 const rangeText = ({ low, high, least, most }, text) =>
   low == null ? `${text(least)} to ${text(most)}` : `[${text(low)}, ${text(high)}]`;
 
-/** The interval of a median, or the least and the most of few runs; null without two different values. */
+/** The interval of a median, or the least and the greatest value if runs are few; null without two different values. */
 function rangeOf(spread) {
   if (spread == null) return null;
   const [from, to] = spread.low == null ? [spread.least, spread.most] : [spread.low, spread.high];
@@ -132,7 +132,7 @@ const goodput = (c) => c.goodput_bytes_per_s?.median ?? null;
 /** The end of a case with the highest share of its budget in use. */
 const mostUsedEnd = (c) => highest(ENDS, (end) => c[end]?.budget_use);
 
-/** Bytes between the peak of a case and its allowance, at the end with fewer of them. */
+/** The fewest bytes between the peak of an end and its allowance; null without an allowance. */
 function leastRoom(c) {
   const tightest = lowest(ENDS, (end) => c[end]?.room_bytes);
   return tightest ? c[tightest].room_bytes : null;
@@ -189,7 +189,7 @@ const DIMENSIONS = {
   },
 };
 
-/** A dimension whose initial choice is that of the case with the least room to its allowance. */
+/** A dimension that initially shows the case with the least room to its allowance, or else the highest peak. */
 function leastRoomFirst(name) {
   const { of } = DIMENSIONS[name];
   const tightest = (cases) => lowest(cases, leastRoom) ?? highest(cases, (c) => c.receiver?.peak_rss_bytes) ?? cases[0];
@@ -212,7 +212,7 @@ function narrow(cases, dimensions, chosen) {
   return { cases: left, choices };
 }
 
-/** The cases that differ from some other case in this dimension alone: the points of the lines over it. */
+/** The cases that differ from some other case in the dimension `name` alone: the points of lines over it. */
 function inLinesOver(cases, name) {
   const others = Object.keys(DIMENSIONS).filter((other) => other !== name);
   const lineOf = (c) => JSON.stringify(others.map((other) => DIMENSIONS[other].of(c)));

@@ -1,4 +1,4 @@
-// Elements of the document, and the parts that the page is made of.
+// Builders of elements, and of the parts that several sections of the page have in common.
 
 const SVG = "http://www.w3.org/2000/svg";
 

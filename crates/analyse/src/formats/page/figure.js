@@ -2,13 +2,13 @@
 //
 // A plan describes a figure: id, heading, term, cases, dimensions, height, isWide, isByProtocol, and
 // view(cases, choices), which returns { reading, keys, hasBars, height, option(chartWidth), ends(), numbers }.
-// `keys` are names, or groups { label, names }; `ends` are the names of lines for their right ends; `height` is in
+// `keys` are names, or groups { label, names }; `ends` are the labels at the right ends of lines; `height` is in
 // pixels, or a function of the width.
 
 const figures = [];
 const hiddenProtocols = new Set(stateOf("hidden")?.split(",") ?? []);
 
-/** A key, or the keys of a group after its label. */
+/** The element of a key, or of a group: its label and its keys. */
 const keysOf = (key, hasBars) =>
   typeof key === "string"
     ? keyOf(key, hasBars)
@@ -131,7 +131,7 @@ function printInLight() {
   addEventListener("afterprint", turn(false));
 }
 
-/** The choice of protocols, in force in every figure that compares protocols. */
+/** The checkboxes of protocols, which apply to every figure that compares protocols. */
 function protocolFilter(protocols) {
   const box = (protocol) => {
     const checked = !hiddenProtocols.has(protocol);

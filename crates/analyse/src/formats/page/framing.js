@@ -1,6 +1,6 @@
 // The table of the chunks, frames, records and datagrams that reached receivers.
 
-/** The table of the pieces in which bodies arrived, if any case has observed them. */
+/** The section with the pieces in which bodies arrived; null if no case observed them. */
 function framingTable(cases) {
   const rows = cases.flatMap((c) =>
     c.framing.map(({ kind, count, min, p50, max, body_per_piece }) => [

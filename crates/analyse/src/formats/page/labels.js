@@ -2,10 +2,10 @@
 
 const LABEL_HEIGHT = 14;
 
-/** The room to the right of a chart for these names, in pixels. */
+/** The room for names to the right of a chart, in pixels. */
 const roomFor = (names) => 14 + 6.8 * Math.max(0, ...names.map((name) => name.length));
 
-/** Positions at least `distance` apart, between `top` and `bottom`, near the wanted ones and in their order. */
+/** Positions at least `distance` apart, between `top` and `bottom`, near `wanted` and in the same order. */
 function movedApart(wanted, distance, top, bottom) {
   const order = wanted.map((_, at) => at).sort((a, b) => wanted[a] - wanted[b]);
   const places = [...wanted];

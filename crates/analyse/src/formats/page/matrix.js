@@ -55,7 +55,7 @@ function matrixTable(cases, { label, value, text, spread }) {
   return el("table", { class: "matrix" }, el("caption", {}, label), el("thead", {}, head), body);
 }
 
-/** The section with the matrix, if protocols and chunk sizes both vary. */
+/** The section with the matrix; null unless protocols and chunk sizes both vary. */
 function matrixSection() {
   const cases = data.cases.filter((c) => c.peer === null && !c.is_control && !CEILINGS.has(c.protocol));
   const varied = inLinesOver(inLinesOver(cases, "protocol"), "chunk");

@@ -32,7 +32,7 @@ function machinesNote() {
   );
 }
 
-/** The answers in brief. */
+/** The tiles of the brief answer. */
 function tiles() {
   const tile = ({ title, answer, detail, command, tone }) =>
     el(
@@ -46,7 +46,7 @@ function tiles() {
   return data.tiles.length > 0 && el("dl", attributes, data.tiles.map(tile));
 }
 
-/** The items that stay in view; the rest of a longer list is folded. */
+/** The number of items of a list that stay in view. Further items are collapsed. */
 const IN_VIEW = 2;
 
 function list(name, lines, inViewCount = IN_VIEW) {
@@ -113,7 +113,7 @@ function contents(sections) {
 
 function plans() {
   const directions = Object.keys(DIRECTIONS);
-  // A point of a chart has no room for the programs of both ends.
+  // A chart has no room to name the programs of both ends at a point.
   const cases = data.cases.filter((c) => c.peer === null && !c.is_control);
   const speed = [goodputPlan, taxPlan].flatMap((plan) => directions.map((direction) => plan(cases, direction)));
   const memory = [rssByBodyPlan(cases), rssByChunkPlan(cases)];
@@ -127,7 +127,7 @@ function plans() {
   ].filter((plan) => plan.cases.length >= (plan.least ?? 1));
 }
 
-/** Makes a chart wide that would stand alone in a row of two. */
+/** Widens each chart that would otherwise stand alone in a row of two. */
 function withoutGaps(drawn) {
   let isSecond = false;
   return drawn.map((plan, at) => {
@@ -150,7 +150,7 @@ function charts() {
   return drawn.length > 0 && section("charts", "Charts", first, filter, rest, packetsNote());
 }
 
-/** The command, with a button that copies it if the browser allows that. */
+/** The command lines, with a button that copies them if the browser allows access to the clipboard. */
 function command() {
   if (data.command == null) return null;
   const code = el("code", {}, data.command);

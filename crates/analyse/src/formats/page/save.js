@@ -52,7 +52,7 @@ function savePng(name, picture) {
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svgText(picture))}`;
 }
 
-/** A field of CSV (RFC 4180). Numbers that the page shows with commas between thousands lose them. */
+/** A field of CSV (RFC 4180). Removes the commas between thousands, which the page shows. */
 function csvField(value) {
   const shown = value == null || value === NONE ? "" : String(value);
   const text = shown.replaceAll("\u00a0", " ").replaceAll(/(?<=\d),(?=\d{3}\b)/g, "");
@@ -63,7 +63,7 @@ const csvText = (head, rows) => [head, ...rows].map((row) => `${row.map(csvField
 
 const saveCsv = (name, head, rows) => saveFile(name, new Blob([csvText(head, rows)], { type: "text/csv" }));
 
-/** Buttons that save something in several formats, by their names. */
+/** Buttons that save `what` in several formats. `actions` maps the name of a format to its function. */
 function saveButtons(what, actions) {
   return el(
     "p",

@@ -2,10 +2,10 @@
 
 const viewState = new URLSearchParams(location.hash.split("?")[1] ?? "");
 
-/** The state called `name`; null if the reader has not changed it. */
+/** The choice called `name`; null if the reader has not changed it. */
 const stateOf = (name) => viewState.get(name);
 
-/** Keeps a choice in the address; null is the initial one. */
+/** Keeps a choice in the address; null or an empty text removes it. */
 function setState(name, value) {
   if (value == null || value === "") viewState.delete(name);
   else viewState.set(name, value);

@@ -25,7 +25,7 @@ const ratioColumn = (head, term, of) =>
 /** The name of a case, with the programs of both ends if one of them is not longhaul. */
 const nameOf = (c) => (c.peer === null ? c.name : c.series);
 
-/** What tells a case apart beyond protocol, direction, chunk and body: other axes, label, peer, programs. */
+/** The properties of a case beyond protocol, direction, chunk and body: other axes, label, peer, programs. */
 const restOf = (c) =>
   c.peer === null ? [c.variant, c.series.slice(c.name.length).trim()].filter(Boolean).join(" ") : c.series;
 
@@ -47,7 +47,7 @@ const REST = {
   text: (rest) => rest,
 };
 
-/** A column, unless all cases have one value, which the line above the table names. */
+/** A list of the column; empty if all cases have one value, which the line above the table then names. */
 const unlessCommon = (column) => (distinct(data.cases.map(column.value)).length > 1 ? [column] : []);
 
 function commonText() {
@@ -161,7 +161,7 @@ function compareBy({ value }, sign) {
   };
 }
 
-/** The header of a column, which sorts by it: amounts from the highest down first, words from a to z first. */
+/** The header of a column, with a button that sorts. The first click sorts amounts down, and words from a to z. */
 function headerCell(column, onSort) {
   const button = el("button", { type: "button", class: "sort" }, column.head);
   const th = el(
@@ -183,7 +183,7 @@ function headerCell(column, onSort) {
   return { column, th, sort };
 }
 
-/** Sorts as the address says. */
+/** Sorts the table by the column and the order that the address states, if it states any. */
 function sortAsBefore(headers) {
   const [name, order] = (stateOf("sort") ?? "").split(":");
   const header = headers.find(({ column }) => column.head === name);
@@ -249,7 +249,7 @@ function caseTable(cases) {
   );
 }
 
-/** The remark that belongs to every comparison of TCP with QUIC. */
+/** The remark on the sizes of segments and packets, for each comparison of TCP with QUIC. */
 const packetsNote = () => data.packets && el("p", { class: "packets" }, `${data.packets}.`);
 
 /** The table of libraries with their own defaults, and without one layer at a time, beside the tuned rows. */

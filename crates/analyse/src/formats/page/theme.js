@@ -1,6 +1,6 @@
 // Styles of lines, points and bars: one per name, distinguishable without colour.
 
-/** Outlines of symbols in a box of 10 by 10; those that no released protocol uses come first. */
+/** Outlines of symbols in a box of 10 by 10. */
 const SYMBOLS = {
   hourglass: "M0 0H10L6 5L10 10H0L4 5Z",
   lozenge: "M5 0L10 5L5 10L0 5ZM5 3L3 5L5 7L7 5Z",
@@ -25,7 +25,7 @@ const protocolStyles = new Map(
   data.protocols.map(({ name, style: { colour, symbol, dashes } }) => [name, { colour, symbol, line: dashes }]),
 );
 
-/** Styles of everything that is drawn and is not a protocol, by name. */
+/** Styles of lines, points and bars that do not stand for a protocol, by name. */
 const STYLES = {
   sender: { colour: "teal", symbol: "disc", line: "solid" },
   receiver: { colour: "rose", symbol: "diamond", line: "solid" },
@@ -145,7 +145,7 @@ function roundSeries(name, points, extra = {}) {
   };
 }
 
-/** The parameters of a tip that belong to a series of their own. */
+/** The parameters of a tip, without those of series that only accompany another series. */
 const ownParams = (params) => params.filter(({ seriesId }) => !seriesId?.startsWith(BESIDE));
 
 function pointSeries(name, data) {
@@ -219,7 +219,7 @@ function labelled(sizes, chartWidth) {
   return kept;
 }
 
-/** An axis of sizes in powers of two: a mark at every size with a point, and `pad` pixels beside them. */
+/** A logarithmic axis of sizes: a mark at every size with a point, and `pad` pixels of room at both ends. */
 function sizeAxis(name, sizes, chartWidth, pad = 0) {
   const room = 2 ** (pad / pixelsPerDoubling(sizes, chartWidth));
   return {
@@ -277,7 +277,7 @@ function chartOption(tip, parts) {
   };
 }
 
-/** The content of a tip. `heads` names the columns after the first; without it, they need no name. */
+/** The content of a tip. `heads` names the columns after the first; without it, there is no header. */
 function tipTable(title, rows, { hasBars = false, heads = [] } = {}) {
   const row = ([name, ...texts]) =>
     el(
