@@ -1,7 +1,7 @@
-//! The answer in brief: the fastest HTTP protocol of each carrier, the smallest chunk that suffices, and memory.
+//! The brief answer: the fastest HTTP protocol of each carrier, the smallest chunk that suffices, and memory.
 //!
-//! Terminal, Markdown and page show this one derivation. It claims no more than the records show: protocols are told
-//! apart by disjoint intervals, and baselines take no part.
+//! Terminal, Markdown and page show this one derivation. It claims only what the records show: intervals of the fastest
+//! protocol must be disjoint from those of its rivals. Baselines are not among the rivals.
 
 mod memory;
 mod speed;

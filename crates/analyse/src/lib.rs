@@ -5,7 +5,7 @@
 //! records against a file of [`Ceilings`]. Each figure is computed once, in this crate. Commands and files are views of
 //! these types, and a [`Verdict`] determines the exit code of a command.
 //!
-//! This crate runs no transfer. A live run and its saved records lead to the same conclusions.
+//! The crate runs no transfer. A live run and its saved records lead to the same conclusions.
 //!
 //! ```
 //! use longhaul_analyse::{Analysis, Verdict};

@@ -85,7 +85,7 @@ impl<'a> Row<'a> {
         (label, elsewhere, place, beside)
     }
 
-    /// Returns the end whose place a program of someone else took in `bench --peer`; `None` if both ends are longhaul's.
+    /// Returns the end whose place another program took in `bench --peer`; `None` for all other runs.
     pub(crate) fn peer_end(&self) -> Option<End> {
         self.records.first().and_then(|record| record.peer_end())
     }

@@ -35,7 +35,7 @@ pub enum MemoryEvidence {
     Refuted,
     /// The records are a proof that does not decide.
     Undecided,
-    /// The records are no proof.
+    /// The records are not a proof.
     Unproven {
         /// The command that runs the proof; `None` if a peer or another program took part.
         command: Option<String>,

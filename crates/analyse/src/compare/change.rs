@@ -44,8 +44,8 @@ pub struct MetricChange {
     /// The smallest change for the worse that these runs detect with a probability of 80 %, as a share of the base.
     /// `None` if it is unknown.
     pub smallest_change: Option<f64>,
-    /// True if the runs decide about a change for the worse by the threshold: it is found, it is ruled out, or it would
-    /// be found with a probability of 80 %.
+    /// True if the runs decide about a change for the worse by the threshold. Either they find it or rule it out, or
+    /// they would find it with a probability of 80 %.
     pub is_conclusive: bool,
     /// The conclusion about the change.
     pub change: Change,

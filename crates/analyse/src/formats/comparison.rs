@@ -130,7 +130,7 @@ fn smallest(case: &ComparedCase) -> String {
         let Some(smallest) = change.smallest_change else { continue };
         let (kind, rises) = (change.metric.threshold, !change.metric.more_is_better);
         match kinds.iter_mut().find(|known| known.0 == kind) {
-            // Of the two ends, the one that detects only the larger change counts.
+            // Both ends share a kind. The larger of their smallest changes counts.
             Some(known) => known.1 = known.1.max(smallest),
             None => kinds.push((kind, smallest, rises)),
         }

@@ -61,7 +61,7 @@ impl Spans {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Apart {
-    /// The sender that ended first, or the one that started last.
+    /// The sender that ended first, or the sender that started last.
     pub sender: String,
     /// The senders that started after the end of `sender`, or ended before its start. Each has the gap to `sender`, in
     /// microseconds.

@@ -17,7 +17,7 @@ pub enum Constancy {
     /// The slope is above the limit.
     #[serde(rename = "GROWING")]
     Growing,
-    /// The interval of the slope allows no other conclusion, or there is no interval.
+    /// The interval of the slope allows no other conclusion, or the slope has no interval.
     #[serde(rename = "INCONCLUSIVE")]
     Inconclusive,
 }

@@ -1,7 +1,7 @@
 //! The comparison of a run with its repetition on another machine, claim by claim.
 //!
-//! A claim is a statement that does not depend on the machine: the ratio of a row to its baseline, whether an end stays
-//! within its budget, or whether its memory stays constant. Goodputs depend on the machine and are only reported.
+//! A claim is a statement that does not depend on the machine. It is about the ratio of a row to its baseline, the
+//! budget of an end, or the constancy of its memory. Goodputs depend on the machine and are only reported.
 
 mod claims;
 

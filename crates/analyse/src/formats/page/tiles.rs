@@ -28,7 +28,7 @@ pub(super) enum Tone {
     Bad,
 }
 
-/// Returns the tiles of an analysis: speed, then memory. In a proof, there is no answer about speed.
+/// Returns the tiles of an analysis: speed, then memory. A proof has no answer about speed.
 pub(super) fn tiles(analysis: &Analysis<'_>) -> Vec<Tile> {
     let answer = analysis.answer();
     let first = answer.speeds.first();
