@@ -137,7 +137,7 @@ fn command(rows: &[&Row<'_>]) -> Option<String> {
     Some(command)
 }
 
-/// Returns the flags of limits and load that all rows have in common to which they apply.
+/// Returns the flags of limits and load, with their values, that are equal in all rows to which they apply.
 fn flags(rows: &[&Row<'_>]) -> BTreeMap<String, String> {
     let mut flags: BTreeMap<String, String> = BTreeMap::new();
     for row in rows {
@@ -157,13 +157,14 @@ fn flags(rows: &[&Row<'_>]) -> BTreeMap<String, String> {
     flags
 }
 
-/// Returns whether the rows of all protocols that know an axis have the same value on it.
+/// Returns whether the value of an axis is equal in all rows whose protocol knows the axis.
 fn all_have(rows: &[&Row<'_>], axis: &Axis, knows: impl Fn(&Protocol) -> bool) -> bool {
     let is_known = |row: &&&Row<'_>| Protocol::by_name(&row.case.protocol).is_some_and(&knows);
     rows.iter().filter(is_known).all(|row| row.key.case.axes.contains(axis))
 }
 
-/// Returns a function that states whether a limit applies to a protocol. A profile applies to each.
+/// Returns a function that states whether a limit applies to a protocol. A flag that is not a limit applies to every
+/// protocol.
 fn knows(flag: &str) -> impl Fn(&Protocol) -> bool {
     let limit = LIMITS.iter().find(|limit| limit.flag == flag);
     move |protocol| limit.is_none_or(|limit| limit.applies_to(protocol))

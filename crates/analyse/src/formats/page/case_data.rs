@@ -20,7 +20,7 @@ pub(super) struct CaseData<'a> {
     peer: Option<&'a str>,
     /// The part of the name with the axes that are not at their defaults.
     variant: String,
-    /// The axes that this case has in common with those beside it in a chart; see [`setups`](super::setups::setups).
+    /// The axes that the cases of a chart have in common; see [`setups`](super::setups::setups).
     setup: String,
     runs: usize,
     failed: usize,
@@ -192,7 +192,7 @@ struct EndData {
 }
 
 impl<'a> CaseData<'a> {
-    /// `samples` is the greatest number of samples of a timeline.
+    /// Derives the data of a row. A timeline has at most `samples` samples.
     pub(super) fn of(report: &Report<'a>, row: &'a Row<'a>, setup: String, samples: usize) -> Self {
         let worst = report.analysis.worst_of(row);
         let verdict = match worst {

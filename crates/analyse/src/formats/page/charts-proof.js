@@ -113,7 +113,7 @@ function proofOption(proof, names, ends, chartWidth) {
   const limits = distinct(ends.map(({ limit }) => limit));
   const axis = slopeAxis(ends, isNarrow);
   const option = chartOption(tip, {
-    // A long chart needs its scale above the rows, too.
+    // The scale stands below and above the rows, because a chart of many rows is long.
     xAxis: [axis, { ...axis, position: "top", name: "", splitLine: { show: false } }],
     yAxis: {
       type: "value",

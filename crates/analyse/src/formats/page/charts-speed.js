@@ -16,11 +16,11 @@ function linesByChunk(cases, value) {
 
 const CEILINGS = new Set(data.protocols.filter(({ is_ceiling }) => is_ceiling).map(({ name }) => name));
 
-/** The text at the end of a line; a ceiling that a row exceeds is no limit. */
+/** The text at the end of a line. It marks a ceiling that a row exceeds, because such a ceiling is too low. */
 const endText = (protocol) =>
   data.protocols.some(({ name, is_exceeded }) => name === protocol && is_exceeded) ? `${protocol} (exceeded)` : protocol;
 
-/** The most pixels between the points of two lines at one chunk size, so that their ranges do not hide each other. */
+/** The most pixels between the points of neighbouring lines at one chunk size, so that no range hides another. */
 const DODGE = 5;
 
 /** The pixels between the points of neighbouring lines, of `count`: fewer if chunk sizes are near each other. */

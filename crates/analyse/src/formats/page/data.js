@@ -138,7 +138,7 @@ function leastRoom(c) {
   return tightest ? c[tightest].room_bytes : null;
 }
 
-/** The identity of a case without protocol, direction, chunk, body and limits of its own, which cases side by side share. */
+/** The setup of a case, which all cases of a chart share. Protocol, direction, chunk and body are not part of it. */
 const setupOf = (c) => JSON.stringify([c.setup, c.sink, c.connections, c.streams]);
 
 function setupText(setup, all) {

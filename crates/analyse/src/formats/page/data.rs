@@ -67,7 +67,7 @@ struct ProtocolData {
     carrier: String,
     http: Option<String>,
     is_ceiling: bool,
-    /// True of a ceiling that a row exceeds, so that the ceiling is too low.
+    /// True for a ceiling that a row exceeds, and that is therefore too low.
     is_exceeded: bool,
     baseline: Option<String>,
     style: Style,

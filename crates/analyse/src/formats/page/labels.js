@@ -22,7 +22,7 @@ function movedApart(wanted, distance, top, bottom) {
   return places;
 }
 
-/** Adds the names of lines to a drawn chart. `ends` are `{ name, text, at }` with the point at the right edge. */
+/** Adds the names of lines to a drawn chart. `ends` are `{ name, text, at }` with `at` at the right edge. */
 function labelEnds(chart, ends) {
   const axes = { xAxisIndex: 0, yAxisIndex: 0 };
   const wanted = ends.map(({ at }) => chart.convertToPixel(axes, at)[1]);

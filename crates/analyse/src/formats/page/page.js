@@ -41,7 +41,7 @@ function tiles() {
       el("dt", {}, title),
       el("dd", {}, el("strong", {}, answer), el("p", {}, detail, command && " ", command && el("code", {}, command))),
     );
-  // Those of two directions stand in rows of four.
+  // The tiles of two directions stand in rows of four.
   const attributes = { class: data.tiles.length > 5 ? "tiles many" : "tiles", "aria-label": "The answer in brief" };
   return data.tiles.length > 0 && el("dl", attributes, data.tiles.map(tile));
 }
@@ -140,7 +140,7 @@ function withoutGaps(drawn) {
 
 function charts() {
   const drawn = plans();
-  // The choice of protocols stands before the charts that it applies to.
+  // The checkboxes of protocols stand between the chart of a proof, which they do not affect, and all others.
   const [first, rest] = ["figures", "figures"].map((name) => el("div", { class: name }));
   for (const plan of withoutGaps(drawn)) addFigure(plan, plan.id === "proof" ? first : rest);
   const compared = PROTOCOLS.filter((protocol) =>

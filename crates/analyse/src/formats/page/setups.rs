@@ -1,11 +1,11 @@
-//! The setups of rows: the axes that rows side by side in a chart have in common.
+//! The setups of rows. A setup names the axes that the rows of a chart have in common.
 
 use std::collections::HashMap;
 
 use crate::Row;
 
-/// Returns the setup of each row, as in the name of a case. Protocols have different limits. So limits are left out
-/// unless a protocol has several sets of them with the same other axes.
+/// Returns the setup of each row, in the form of the name of a case. Limits differ between protocols, so a setup leaves
+/// them out. It includes them if the protocol has rows with several sets of limits and equal other axes.
 pub(super) fn setups(rows: &[Row<'_>]) -> Vec<String> {
     let others = |row: &Row<'_>| (row.case.protocol.clone(), row.key.case.without_limits().variant());
     let mut variants: HashMap<(String, String), Vec<String>> = HashMap::new();

@@ -99,13 +99,13 @@ function rangeSeries(name, ranges, colour = colourOf(name)) {
   };
 }
 
-/** The rotation of an arrow out of the chart, in degrees: at the low and the high end of each dimension. */
+/** The rotations of arrows out of the chart, in degrees: at the low and the high end of the x- and y-axis. */
 const ARROWS = [
   [90, -90],
   [180, 0],
 ];
 
-/** Arrows at the edge of an axis where a range goes on beyond it. `dimension` is that of the axis: 0 for x, 1 for y. */
+/** Arrows at the edge of an axis for ranges that are cut off there. `dimension` is 0 for the x-axis, 1 for y. */
 function cutSeries(name, ranges, dimension, { min, max }) {
   const arrow = (point, edge, symbolRotate) => ({ value: Object.assign([...point], { [dimension]: edge }), symbolRotate });
   const [toLow, toHigh] = ARROWS[dimension];
@@ -129,7 +129,7 @@ function cutSeries(name, ranges, dimension, { min, max }) {
   };
 }
 
-/** Single rounds as small dots behind the median. */
+/** The rounds as small dots behind the median. */
 function roundSeries(name, points, extra = {}) {
   return {
     type: "scatter",
