@@ -63,7 +63,7 @@ pub struct Asked {
     pub connections: bool,
     /// True if [`Options::max_requests`] was requested.
     pub requests: bool,
-    /// True if another limit on memory was requested: [`Options::max_chunk`], the bytes of heads in
+    /// True if the size of some memory was requested: [`Options::max_chunk`], the bytes of heads in
     /// [`Options::guards`], or a window or buffer in [`Options::limits`].
     pub sizes: bool,
 }
