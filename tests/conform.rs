@@ -85,60 +85,79 @@ fn a_server_that_needs_a_length_streams_or_holds_whole_bodies() {
     }
 }
 
-#[test]
-fn h3_as_it_is_grows_behind_a_slow_reader_and_our_framing_does_not() {
+/// Asserts the conduct of the example `late_reader`, which reads a body late over HTTP/3.
+fn assert_late_reader(receiving: &str, conduct: &str, expected: i32) {
     let example = std::path::Path::new(env!("CARGO_BIN_EXE_longhaul")).with_file_name("examples/late_reader");
     let flags =
         ["-k", "--protocol", "h3", "--direction", "up", "--case", "unread-body", "https://127.0.0.1:{port}/"];
-    for (receiving, conduct, expected) in [("bounded", "BOUNDED", 0), ("stock", "GROWING", 4)] {
-        let (code, outcome) = conform(&flags, &[example.to_str().unwrap(), "{port}", receiving]);
-        all_are(&outcome, conduct, 1);
-        assert_eq!(code, Some(expected), "{outcome:#}");
-    }
+    let (code, outcome) = conform(&flags, &[example.to_str().unwrap(), "{port}", receiving]);
+    all_are(&outcome, conduct, 1);
+    assert_eq!(code, Some(expected), "{outcome:#}");
 }
 
 #[test]
-fn hyper_with_pipeline_flush_grows_behind_a_stalled_reader_and_without_does_not() {
+fn h3_as_it_is_grows_behind_a_slow_reader() {
+    assert_late_reader("stock", "GROWING", 4);
+}
+
+#[test]
+fn our_framing_of_h3_is_bounded_behind_a_slow_reader() {
+    assert_late_reader("bounded", "BOUNDED", 0);
+}
+
+/// Asserts the conduct of the example `hyper_server` behind a stalled reader.
+fn assert_hyper(option: &str, conduct: &str, expected: i32) {
     let example =
         std::path::Path::new(env!("CARGO_BIN_EXE_longhaul")).with_file_name("examples/hyper_server");
     let flags =
         ["http://127.0.0.1:{port}/", "--download", "http://127.0.0.1:{port}/{size}", "--protocol", "h1c"];
     let flags = [&flags[..], &["--direction", "down", "--case", "stalled-reader"]].concat();
-    for (option, conduct, expected) in [("plain", "BOUNDED", 0), ("pipelined", "GROWING", 4)] {
-        let (code, outcome) = conform(&flags, &[example.to_str().unwrap(), "{port}", option]);
-        all_are(&outcome, conduct, 1);
-        assert_eq!(code, Some(expected), "{outcome:#}");
-    }
+    let (code, outcome) = conform(&flags, &[example.to_str().unwrap(), "{port}", option]);
+    all_are(&outcome, conduct, 1);
+    assert_eq!(code, Some(expected), "{outcome:#}");
 }
 
 #[test]
-fn a_proxy_is_bounded_or_growing_by_its_memory_and_by_what_it_absorbs() {
+fn hyper_with_pipeline_flush_grows_behind_a_stalled_reader() {
+    assert_hyper("pipelined", "GROWING", 4);
+}
+
+#[test]
+fn hyper_without_pipeline_flush_is_bounded_behind_a_stalled_reader() {
+    assert_hyper("plain", "BOUNDED", 0);
+}
+
+/// Asserts the conduct of a proxy: by its memory if `conform` starts it, and by the bytes that it absorbs if it runs
+/// already.
+fn assert_proxy(mode: &str, conduct: &str, expected: i32) {
     let Some(python) = python() else { return };
     let relay = script("relay.py");
-    for (mode, conduct, expected) in [("chunks", "BOUNDED", 0), ("memory", "GROWING", 4)] {
-        let (port, upstream) = (free_port(), free_port());
-        let url = format!("http://127.0.0.1:{port}");
-        let flags =
-            ["--proxy", &url, "--upstream", &upstream, "--protocol", "h1c", "--case", "stalled-reader"];
-        let command = [&python, relay.to_str().unwrap(), &port, &upstream, mode];
-        let (code, outcome) = conform(&flags, &command);
+    let (port, upstream) = (free_port(), free_port());
+    let url = format!("http://127.0.0.1:{port}");
+    let flags = ["--proxy", &url, "--upstream", &upstream, "--protocol", "h1c", "--case", "stalled-reader"];
+    let command = [&python, relay.to_str().unwrap(), &port, &upstream, mode];
+    let assert_judged = |command: &[&str], kind: &str| {
+        let (code, outcome) = conform(&flags, command);
         all_are(&outcome, conduct, 2);
         assert_eq!(code, Some(expected), "{outcome:#}");
-        assert!(
-            outcome["trials"].as_array().unwrap().iter().all(|trial| trial["figure"]["kind"] == "growth")
-        );
+        assert!(outcome["trials"].as_array().unwrap().iter().all(|trial| trial["figure"]["kind"] == kind));
+    };
+    assert_judged(&command, "growth");
+    let mut started = Command::new(&python).args(&command[1..]).stderr(Stdio::null()).spawn().unwrap();
+    wait(|| TcpStream::connect(format!("127.0.0.1:{port}")).is_ok());
+    assert_judged(&[], "absorbed");
+    started.kill().unwrap();
+    started.wait().unwrap();
+}
 
-        let mut started = Command::new(&python).args(&command[1..]).stderr(Stdio::null()).spawn().unwrap();
-        wait(|| TcpStream::connect(format!("127.0.0.1:{port}")).is_ok());
-        let (code, outcome) = conform(&flags, &[]);
-        started.kill().unwrap();
-        started.wait().unwrap();
-        all_are(&outcome, conduct, 2);
-        assert_eq!(code, Some(expected), "{outcome:#}");
-        assert!(
-            outcome["trials"].as_array().unwrap().iter().all(|trial| trial["figure"]["kind"] == "absorbed")
-        );
-    }
+#[test]
+fn a_proxy_that_passes_chunks_on_is_bounded() {
+    assert_proxy("chunks", "BOUNDED", 0);
+}
+
+#[test]
+fn a_proxy_that_holds_bodies_in_memory_grows() {
+    assert_proxy("memory", "GROWING", 4);
 }
 
 #[test]
