@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 7)]
     rounds: u32,
     /// Records in this tree whose first one is copied
-    #[arg(long, value_name = "PATH", default_value = "results/2026-11-28-2-cores/default")]
+    #[arg(long, value_name = "PATH", default_value = "results/2026-11-28-epyc-2-cores/default")]
     template: PathBuf,
     /// The longhaul program to run [default: a release build of this tree]
     #[arg(long, value_name = "PROGRAM")]

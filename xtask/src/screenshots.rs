@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
 
 /// The records of the pages: a name, a folder of results, and a title.
 const REPORTS: [(&str, &str, &str); 3] = [
-    ("bench", "results/2026-11-28-2-cores/default", "longhaul bench"),
+    ("bench", "results/2026-11-28-epyc-2-cores/default", "longhaul bench"),
     ("sweep", "results/2026-11-26-epyc-2-cores/sweep", "longhaul bench: chunks from 1 KiB to 16 MiB"),
     ("prove", "results/2026-11-28-2-cores/prove", "longhaul prove"),
 ];

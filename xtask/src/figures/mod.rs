@@ -4,7 +4,7 @@
 //! between both is the template with its placeholders filled in:
 //!
 //! ```text
-//! <!-- figures: results/2026-11-28-2-cores/default
+//! <!-- figures: results/2026-11-28-epyc-2-cores/default
 //! HTTP/2 moves {goodput h2/up/64KiB/2GiB} MiB/s, {ratio h2/up/64KiB/2GiB} of TLS.
 //! -->
 //! HTTP/2 moves 2613 MiB/s, 1.08 [1.02, 1.11] of TLS.
