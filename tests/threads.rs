@@ -11,7 +11,9 @@ use std::{
     time::Duration,
 };
 
-use common::{assert_all_good, assert_success, bench, http, longhaul, records, run, server::Server, text};
+use common::{
+    Out, assert_all_good, assert_success, bench, http, longhaul, records, run, server::Server, text,
+};
 use serde_json::Value;
 
 /// Returns the words of a command line without quotes.
@@ -194,22 +196,10 @@ fn too_few_connections_and_cores_that_are_none_are_refused() {
         let said = text(&output.stderr);
         assert!(said.contains(reason), "{args:?}: {said}");
     }
-    let output = run(&[
-        "bench",
-        "--protocol",
-        "h1c",
-        "--threads",
-        "1",
-        "--size",
-        "1MiB",
-        "--affinity",
-        "0,1023:0",
-        "--json",
-        "--rounds",
-        "1",
-        "--chunk-size",
-        "64KiB",
-    ]);
+    let out = Out::new();
+    let cores = ["--threads", "1", "--affinity", "0,1023:0"];
+    let small = ["--protocol", "h1c", "--size", "1MiB", "--rounds", "1", "--chunk-size", "64KiB"];
+    let output = run(&[&["bench", "--json", "--out", &out.text()], &cores[..], &small].concat());
     assert_eq!(output.status.code(), Some(0), "one thread has no use for the second core");
 }
 
