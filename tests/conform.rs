@@ -85,51 +85,57 @@ fn a_server_that_needs_a_length_streams_or_holds_whole_bodies() {
     }
 }
 
-/// Asserts the conduct of the example `late_reader`, which reads a body late over HTTP/3.
-fn assert_late_reader(receiving: &str, conduct: &str, expected: i32) {
-    let example = std::path::Path::new(env!("CARGO_BIN_EXE_longhaul")).with_file_name("examples/late_reader");
-    let flags =
-        ["-k", "--protocol", "h3", "--direction", "up", "--case", "unread-body", "https://127.0.0.1:{port}/"];
-    let (code, outcome) = conform(&flags, &[example.to_str().unwrap(), "{port}", receiving]);
+/// Asserts the conduct of an example of longhaul, which takes a port and a mode.
+fn assert_example(example: &str, mode: &str, flags: &[&str], (conduct, expected): (&str, i32)) {
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_longhaul")).with_file_name(example);
+    let (code, outcome) = conform(flags, &[program.to_str().unwrap(), "{port}", mode]);
     all_are(&outcome, conduct, 1);
     assert_eq!(code, Some(expected), "{outcome:#}");
 }
 
+const BOUNDED: (&str, i32) = ("BOUNDED", 0);
+const GROWING: (&str, i32) = ("GROWING", 4);
+
+/// The case of a server that reads a body late over HTTP/3.
+const UNREAD: [&str; 8] =
+    ["-k", "--protocol", "h3", "--direction", "up", "--case", "unread-body", "https://127.0.0.1:{port}/"];
+
 #[test]
 fn h3_as_it_is_grows_behind_a_slow_reader() {
-    assert_late_reader("stock", "GROWING", 4);
+    assert_example("examples/late_reader", "stock", &UNREAD, GROWING);
 }
 
 #[test]
 fn our_framing_of_h3_is_bounded_behind_a_slow_reader() {
-    assert_late_reader("bounded", "BOUNDED", 0);
+    assert_example("examples/late_reader", "bounded", &UNREAD, BOUNDED);
 }
 
-/// Asserts the conduct of the example `hyper_server` behind a stalled reader.
-fn assert_hyper(option: &str, conduct: &str, expected: i32) {
-    let example =
-        std::path::Path::new(env!("CARGO_BIN_EXE_longhaul")).with_file_name("examples/hyper_server");
-    let flags =
-        ["http://127.0.0.1:{port}/", "--download", "http://127.0.0.1:{port}/{size}", "--protocol", "h1c"];
-    let flags = [&flags[..], &["--direction", "down", "--case", "stalled-reader"]].concat();
-    let (code, outcome) = conform(&flags, &[example.to_str().unwrap(), "{port}", option]);
-    all_are(&outcome, conduct, 1);
-    assert_eq!(code, Some(expected), "{outcome:#}");
-}
+/// The case of a client that stands still while hyper sends.
+const STALLED: [&str; 9] = [
+    "http://127.0.0.1:{port}/",
+    "--download",
+    "http://127.0.0.1:{port}/{size}",
+    "--protocol",
+    "h1c",
+    "--direction",
+    "down",
+    "--case",
+    "stalled-reader",
+];
 
 #[test]
 fn hyper_with_pipeline_flush_grows_behind_a_stalled_reader() {
-    assert_hyper("pipelined", "GROWING", 4);
+    assert_example("examples/hyper_server", "pipelined", &STALLED, GROWING);
 }
 
 #[test]
 fn hyper_without_pipeline_flush_is_bounded_behind_a_stalled_reader() {
-    assert_hyper("plain", "BOUNDED", 0);
+    assert_example("examples/hyper_server", "plain", &STALLED, BOUNDED);
 }
 
 /// Asserts the conduct of a proxy: by its memory if `conform` starts it, and by the bytes that it absorbs if it runs
 /// already.
-fn assert_proxy(mode: &str, conduct: &str, expected: i32) {
+fn assert_proxy(mode: &str, (conduct, expected): (&str, i32)) {
     let Some(python) = python() else { return };
     let relay = script("relay.py");
     let (port, upstream) = (free_port(), free_port());
@@ -152,12 +158,12 @@ fn assert_proxy(mode: &str, conduct: &str, expected: i32) {
 
 #[test]
 fn a_proxy_that_passes_chunks_on_is_bounded() {
-    assert_proxy("chunks", "BOUNDED", 0);
+    assert_proxy("chunks", BOUNDED);
 }
 
 #[test]
 fn a_proxy_that_holds_bodies_in_memory_grows() {
-    assert_proxy("memory", "GROWING", 4);
+    assert_proxy("memory", GROWING);
 }
 
 #[test]

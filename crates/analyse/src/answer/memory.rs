@@ -137,37 +137,38 @@ fn command(rows: &[&Row<'_>]) -> Option<String> {
     Some(command)
 }
 
-/// Returns the flags of limits and load, with their values, that are equal in all rows to which they apply.
+/// Returns the flags of limits and load that all rows have in common to which they apply.
 fn flags(rows: &[&Row<'_>]) -> BTreeMap<String, String> {
-    let mut flags: BTreeMap<String, String> = BTreeMap::new();
+    let (mut of_axis, mut of_protocol): (BTreeMap<&Axis, usize>, BTreeMap<&str, usize>) = Default::default();
     for row in rows {
-        for axis in &row.key.case.axes {
-            match axis {
-                Axis::Load { connections, streams } if all_have(rows, axis, |_| true) => {
-                    flags.insert("connections".into(), connections.to_string());
-                    flags.insert("streams".into(), streams.to_string());
-                }
-                Axis::Setting { name, value } if axis.is_limit() && all_have(rows, axis, knows(name)) => {
-                    flags.insert(name.clone(), value.clone());
-                }
-                _ => {}
+        *of_protocol.entry(&row.case.protocol).or_default() += 1;
+        row.key.case.axes.iter().for_each(|axis| *of_axis.entry(axis).or_default() += 1);
+    }
+    let mut flags = BTreeMap::new();
+    for (axis, count) in of_axis {
+        let applies = of_protocol.iter().filter(|(protocol, _)| applies_to(axis, protocol));
+        if count < applies.map(|(_, rows)| rows).sum() {
+            continue;
+        }
+        match axis {
+            Axis::Load { connections, streams } => {
+                flags.insert("connections".into(), connections.to_string());
+                flags.insert("streams".into(), streams.to_string());
             }
+            Axis::Setting { name, value } if axis.is_limit() => {
+                flags.insert(name.clone(), value.clone());
+            }
+            Axis::Setting { .. } => {}
         }
     }
     flags
 }
 
-/// Returns whether the value of an axis is equal in all rows whose protocol knows the axis.
-fn all_have(rows: &[&Row<'_>], axis: &Axis, knows: impl Fn(&Protocol) -> bool) -> bool {
-    let is_known = |row: &&&Row<'_>| Protocol::by_name(&row.case.protocol).is_some_and(&knows);
-    rows.iter().filter(is_known).all(|row| row.key.case.axes.contains(axis))
-}
-
-/// Returns a function that states whether a limit applies to a protocol. A flag that is not a limit applies to every
-/// protocol.
-fn knows(flag: &str) -> impl Fn(&Protocol) -> bool {
-    let limit = LIMITS.iter().find(|limit| limit.flag == flag);
-    move |protocol| limit.is_none_or(|limit| limit.applies_to(protocol))
+/// Returns whether an axis applies to a protocol: a limit to those that it is for, any other axis to all.
+fn applies_to(axis: &Axis, protocol: &str) -> bool {
+    let Axis::Setting { name, .. } = axis else { return true };
+    let limit = LIMITS.iter().find(|limit| limit.flag == name);
+    limit.is_none_or(|limit| Protocol::by_name(protocol).is_some_and(|row| limit.applies_to(row)))
 }
 
 #[cfg(test)]

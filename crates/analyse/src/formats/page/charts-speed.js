@@ -76,8 +76,7 @@ function lineDrawing(chunks, lines, ceilings, figure) {
       { heads: figure.heads },
     );
   };
-  const axis = () => figure.axis(shown.flatMap(({ points }) => points.filter(Boolean)));
-  const series = ({ protocol, points }, line, chartWidth) => {
+  const series = ({ protocol, points }, line, chartWidth, yAxis) => {
     const ranges = points.map((point, at) => point && uprightOf(figure, point, xOf(line, chunks[at], chartWidth)));
     return [
       lineSeries(
@@ -85,7 +84,7 @@ function lineDrawing(chunks, lines, ceilings, figure) {
         points.map((point, at) => [xOf(line, chunks[at], chartWidth), amountOf(point)]),
       ),
       rangeSeries(protocol, ranges),
-      cutSeries(protocol, ranges, 1, axis()),
+      cutSeries(protocol, ranges, 1, yAxis),
     ];
   };
   const ceiling = ({ protocol, points: [point] }, chartWidth) =>
@@ -97,17 +96,19 @@ function lineDrawing(chunks, lines, ceilings, figure) {
         text: endText(protocol),
         at: [edgeOf(chartWidth), amountOf(points.findLast(Boolean))],
       })),
-    option: (chartWidth) =>
-      chartOption(tip, {
+    option: (chartWidth) => {
+      const yAxis = figure.axis(shown.flatMap(({ points }) => points.filter(Boolean)));
+      return chartOption(tip, {
         grid: { ...chartGrid(), right: roomFor(names) },
         xAxis: sizeAxis("chunk size", chunks, chartWidth, pad),
-        yAxis: axis(),
+        yAxis,
         series: [
-          ...lines.flatMap((line, at) => series(line, at, chartWidth)),
+          ...lines.flatMap((line, at) => series(line, at, chartWidth, yAxis)),
           ...ceilings.map((line) => ceiling(line, chartWidth)),
           ...(figure.at == null ? [] : [comparedLine("yAxis", figure.at)]),
         ],
-      }),
+      });
+    },
   };
 }
 
@@ -143,7 +144,7 @@ function rowDrawing(lines, figure) {
   const tip = ([{ dataIndex: at }]) =>
     tipTable(sizeText(points[at].chunk_bytes), [[names[at], ...figure.texts(points[at])]], { heads: figure.heads });
   const label = { show: true, position: "top", distance: 6, fontSize: 12, color: palette().text };
-  const series = (c, at) => {
+  const series = (c, at, xAxis) => {
     const ranges = [given(rangeOf(figure.spread(c)), (range) => range.map((value) => [figure.amount(value), at]))];
     return [
       {
@@ -154,7 +155,7 @@ function rowDrawing(lines, figure) {
         label: { ...label, formatter: figure.texts(c)[0] },
       },
       rangeSeries(names[at], ranges),
-      cutSeries(names[at], ranges, 0, figure.axis(points)),
+      cutSeries(names[at], ranges, 0, xAxis),
       roundSeries(
         names[at],
         (figure.rounds?.(c) ?? []).map((value) => [figure.amount(value), at]),
@@ -163,12 +164,17 @@ function rowDrawing(lines, figure) {
   };
   return {
     height: Math.max(160, 70 + ROW_HEIGHT * names.length),
-    option: () =>
-      chartOption(tip, {
-        xAxis: { ...figure.axis(points), ...BELOW_ROWS },
+    option: () => {
+      const xAxis = { ...figure.axis(points), ...BELOW_ROWS };
+      return chartOption(tip, {
+        xAxis,
         yAxis: rowAxis(names),
-        series: [...points.flatMap(series), ...(figure.at == null ? [] : [comparedLine("xAxis", figure.at)])],
-      }),
+        series: [
+          ...points.flatMap((c, at) => series(c, at, xAxis)),
+          ...(figure.at == null ? [] : [comparedLine("xAxis", figure.at)]),
+        ],
+      });
+    },
   };
 }
 

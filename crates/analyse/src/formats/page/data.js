@@ -143,8 +143,8 @@ const setupOf = (c) => JSON.stringify([c.setup, c.sink, c.connections, c.streams
 
 function setupText(setup, all) {
   const [axes, sink, connections, streams] = JSON.parse(setup);
-  const isDefault = data.cases.every((c) => setupOf(c) !== setup || c.variant === "");
-  const name = axes || (isDefault ? "every axis at its default" : "limits of its own, all else at its default");
+  const isDefault = () => data.cases.every((c) => setupOf(c) !== setup || c.variant === "");
+  const name = axes || (isDefault() ? "every axis at its default" : "limits of its own, all else at its default");
   const isAmbiguous = all.some((other) => other !== setup && JSON.parse(other)[0] === axes);
   if (!isAmbiguous) return name;
   return `${name} (sink ${sink}, ${countText(connections, "connection")}, ${countText(streams, "stream")})`;

@@ -1,6 +1,6 @@
 //! The setups of rows. A setup names the axes that the rows of a chart have in common.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::Row;
 
@@ -8,13 +8,9 @@ use crate::Row;
 /// them out. It includes them if the protocol has rows with several sets of limits and equal other axes.
 pub(super) fn setups(rows: &[Row<'_>]) -> Vec<String> {
     let others = |row: &Row<'_>| (row.case.protocol.clone(), row.key.case.without_limits().variant());
-    let mut variants: HashMap<(String, String), Vec<String>> = HashMap::new();
+    let mut variants: HashMap<(String, String), HashSet<String>> = HashMap::new();
     for row in rows {
-        let known = variants.entry(others(row)).or_default();
-        let variant = row.key.case.variant();
-        if !known.contains(&variant) {
-            known.push(variant);
-        }
+        variants.entry(others(row)).or_default().insert(row.key.case.variant());
     }
     let setup = |row: &Row<'_>| {
         let key = others(row);
