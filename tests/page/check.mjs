@@ -1,4 +1,4 @@
-// Opens a report.html in Chromium, checks it against its data and its records, and takes screenshots.
+// Opens a report.html in Chromium, and checks it against its data and its records. Takes screenshots of a page without faults.
 // usage: node check.mjs PAGE.html SCREENSHOT_DIR [RECORDS.jsonl]
 //        RECORDS.jsonl is records.jsonl beside the page by default;
 //        needs playwright-core, in the node_modules folder LONGHAUL_NODE_MODULES or by NODE_PATH,
@@ -164,6 +164,16 @@ async function print(browser) {
   await page.context().close();
 }
 
+/** Takes all screenshots, and prints the page. */
+async function picture(browser) {
+  for (const scheme of ["light", "dark"]) {
+    await shoot(browser, "desktop", 1280, 900, scheme);
+    await shoot(browser, "phone", 390, 844, scheme);
+    await shoot(browser, "wide", 2000, 1200, scheme);
+  }
+  await print(browser);
+}
+
 async function check(browser) {
   const page = await open(browser, 1280, 900, "light");
   const data = JSON.parse(await page.textContent("#data"));
@@ -214,12 +224,7 @@ const browser = await chromium.launch({
 try {
   mkdirSync(screenshotFolder, { recursive: true });
   await check(browser);
-  for (const scheme of ["light", "dark"]) {
-    await shoot(browser, "desktop", 1280, 900, scheme);
-    await shoot(browser, "phone", 390, 844, scheme);
-    await shoot(browser, "wide", 2000, 1200, scheme);
-  }
-  await print(browser);
+  if (faults.length === 0) await picture(browser);
 } catch (error) {
   fault(`the check itself failed: ${error.message}`);
 } finally {
