@@ -146,7 +146,7 @@ fn list_all(cases: &[Case], of_peers: &[PeerRuns], expected: Expectation) -> any
         runs.cases.iter().try_for_each(|case| print(&format!("{} {}\n", case.key(), runs.peer)))?;
         count += runs.cases.len();
     }
-    print(&format!("{count} cases, {expected}\n"))?;
+    print(&format!("{}, {expected}\n", record::counted(count, "case")))?;
     Ok(Verdict::Good)
 }
 

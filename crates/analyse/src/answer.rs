@@ -19,7 +19,7 @@ use crate::Analysis;
 pub struct BriefAnswer {
     /// The answers about speed: one per set of HTTP rows that move the same bodies, the set with the most rows first.
     /// Sets of libraries with their own defaults come last. Empty for a proof, for records of several machines, and if
-    /// no set has two rows with two successful runs each.
+    /// no set has two rows.
     pub speeds: Vec<SpeedAnswer>,
     /// The answer about memory; `None` if no record states the memory of an end.
     pub memory: Option<MemoryAnswer>,

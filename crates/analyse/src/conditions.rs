@@ -6,6 +6,9 @@ use record::{CoreRoundTrip, End, Record, TransportStats};
 
 use crate::machines;
 
+/// The name of `doctor`'s condition about the distance between the cores of the two ends.
+const DISTANCE: &str = "between these cores";
+
 /// Returns a sentence with the sizes of segments and packets if both TCP and QUIC were measured. These sizes are part
 /// of the difference between their rows.
 pub(crate) fn packets(records: &[Record]) -> Option<String> {
@@ -41,13 +44,16 @@ fn sizes(all: &BTreeSet<u64>) -> String {
     texts.into_iter().collect::<Vec<_>>().join(" and ")
 }
 
-/// Returns a sentence if the cores of the two ends were far apart in at least one run.
+/// Returns a sentence if the cores of the two ends were far apart in at least one run. `None` if they were in all runs,
+/// and a warning of the machine already says so.
 pub(crate) fn core_distance(records: &[Record]) -> Option<String> {
     let trips = || records.iter().filter_map(|record| record.core_round_trip);
     let far = trips().filter(|trip| trip.is_far()).count();
     let most = trips().filter(|trip| trip.is_far()).map(CoreRoundTrip::longest).max()?.as_nanos();
     let near = trips().filter(|trip| !trip.is_far()).map(CoreRoundTrip::longest).max();
+    let is_warned = || records.iter().flat_map(|record| &record.warnings).any(|known| known.name == DISTANCE);
     Some(match near {
+        None if is_warned() => return None,
         None => format!(
             "the cores of the two ends were far apart (a cache line took up to {most} ns there and back); see longhaul doctor"
         ),
@@ -100,7 +106,7 @@ pub(crate) fn observes_framing(record: &Record) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use record::{FaultKind, Framing, LinkRecord, Subject};
+    use record::{FaultKind, Framing, LinkRecord, Subject, Warning};
 
     use super::*;
     use crate::tests::{failed, run, with};
@@ -173,5 +179,12 @@ mod tests {
         assert!(some.starts_with("in 2 of 3 runs ") && some.contains("up to 340 ns"), "{some}");
         assert!(some.contains("instead of 60"), "{some}");
         assert!(core_distance(&[at(320, 330)]).unwrap().contains("up to 330 ns"));
+        let warned = |record| {
+            with(record, |record| {
+                record.warnings = vec![Warning::new(DISTANCE, "they share no cache", "less")]
+            })
+        };
+        assert_eq!(core_distance(&[warned(at(320, 330))]), None);
+        assert!(core_distance(&[warned(at(320, 330)), at(50, 60)]).is_some());
     }
 }

@@ -47,7 +47,8 @@ pub(crate) fn note(rows: &[Row<'_>]) -> Option<String> {
     let most = most.max_by(|(.., one), (.., other)| one.total_cmp(other));
     let most = most.map(|(row, calm, _)| format!("; at most, they change {}", medians(row, calm)));
     Some(format!(
-        "{disturbed} of {all} runs were disturbed ({}){}{}",
+        "{disturbed} of {all} runs {} disturbed ({}){}{}",
+        if disturbed == 1 { "was" } else { "were" },
         reasons(&concerned),
         wholly.unwrap_or_default(),
         most.unwrap_or_default()

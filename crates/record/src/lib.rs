@@ -83,7 +83,7 @@ pub use resumption::Resumption;
 pub use schedule::{Order, Schedule};
 pub use shared::Shared;
 pub use size::{
-    ByteSize, DEFAULT_SLOPE_LIMIT, Rate, RateError, SizeError, gbit_per_s, mib, mib_per_s, speed,
+    ByteSize, DEFAULT_SLOPE_LIMIT, Rate, RateError, SizeError, counted, gbit_per_s, mib, mib_per_s, speed,
     three_digits,
 };
 pub use spin::DEFAULT_SPIN;

@@ -143,9 +143,20 @@ pub fn speed(bytes_per_s: f64) -> String {
     format!("{mib} MiB/s, {gbit} Gbit/s")
 }
 
+/// Formats a number of things, whose plural ends in `s`: `1 case`, `2 cases`.
+pub fn counted(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_thing_is_in_the_singular() {
+        assert_eq!([0, 1, 2].map(|number| counted(number, "case")), ["0 cases", "1 case", "2 cases"]);
+    }
 
     #[test]
     fn a_figure_has_three_digits_whatever_its_size() {

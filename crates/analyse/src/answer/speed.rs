@@ -10,9 +10,6 @@ use crate::{Analysis, Row, SeriesKey, Verdict, machines};
 /// The share of a protocol's best goodput with which a chunk size suffices.
 const SUFFICIENT: f64 = 0.95;
 
-/// The fewest successful runs of a row that takes part.
-const LEAST_RUNS: usize = 2;
-
 /// The answer about the speed of rows that move the same bodies.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -97,13 +94,12 @@ pub(super) fn all(analysis: &Analysis<'_>) -> Vec<SpeedAnswer> {
     sets.iter().map(|((_, key), rows)| SpeedAnswer::of(key, rows)).collect()
 }
 
-/// Returns whether a row takes part: HTTP, not a control, not of `bench --peer`, without a finding that fails a
-/// command, and with at least [`LEAST_RUNS`] successful runs.
+/// Returns whether a row takes part: HTTP, not a control, not of `bench --peer`, with a goodput, and without a finding
+/// that fails a command. A row with a single run takes part, too: without it, a slower protocol could be named.
 fn takes_part(analysis: &Analysis<'_>, row: &Row<'_>) -> bool {
     let is_sound = analysis.findings_of(row).all(|finding| finding.kind.verdict() == Verdict::Good);
-    let runs = row.records.iter().filter(|record| record.is_ok()).count();
     let is_own = row.facts.http.is_some() && !row.is_control && row.peer_end().is_none();
-    is_own && is_sound && runs >= LEAST_RUNS && row.goodput.is_some()
+    is_own && is_sound && row.goodput.is_some()
 }
 
 impl CarrierClass {
@@ -305,7 +301,7 @@ mod tests {
     use record::Record;
 
     use super::*;
-    use crate::tests::{run, runs, with};
+    use crate::tests::{runs, with};
 
     /// Returns six goodputs around a median, whose interval is 0.3 to either side.
     fn around(goodput: f64) -> [f64; 6] {
@@ -357,8 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn one_round_or_one_case_has_no_answer_and_few_runs_tell_nothing_apart() {
-        assert_eq!(answers(&[run("h1c"), run("h2c")]), []);
+    fn one_case_has_no_answer_and_few_runs_tell_nothing_apart() {
         assert_eq!(answers(&[runs("tcp", &around(9.0)), runs("h2c", &around(5.0))].concat()), []);
         let few = [runs("h1c", &[50.0, 51.0]), runs("h2c", &[10.0, 11.0])].concat();
         let [answer] = &answers(&few)[..] else { panic!() };
@@ -366,6 +361,12 @@ mod tests {
         assert_eq!(
             answer.fastest_line().unwrap(),
             "Fastest at 64KiB, MiB/s: TCP h1c or h2c 50.5 (too few rounds for intervals)"
+        );
+        let interrupted = [runs("h1", &[50.0]), runs("h2", &[10.0, 11.0])].concat();
+        let [answer] = &answers(&interrupted)[..] else { panic!() };
+        assert_eq!(
+            answer.fastest_line().unwrap(),
+            "Fastest at 64KiB, MiB/s: TLS h1 or h2 50.0 (too few rounds for intervals)"
         );
     }
 

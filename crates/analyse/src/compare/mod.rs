@@ -58,6 +58,8 @@ pub struct Comparison {
     pub new: Vec<String>,
     /// The facts about machines, builds, limits and observed framing that differ between the sets.
     pub circumstances: Vec<Circumstance>,
+    /// The warnings of the machine in the records of the base and of the candidate, one for each condition.
+    pub warnings: [Vec<String>; 2],
     /// The names of the machines of the base and of the candidate; `None` if all records can be from one machine.
     pub machines: Option<[String; 2]>,
     /// The facts among machine, kernel and allocator that have several values. If there is one, no conclusion is drawn
@@ -145,6 +147,7 @@ impl Comparing {
             missing: only_in(base, candidate),
             new: only_in(candidate, base),
             circumstances: circumstances(base, candidate),
+            warnings: [base.warnings(), candidate.warnings()],
             machines: base.machines.names_unless_one(&candidate.machines),
             differences,
             alpha: FALSE_DISCOVERIES,

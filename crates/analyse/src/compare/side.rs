@@ -14,6 +14,8 @@ pub(super) struct Side {
     /// The runs of each series, in the order of the series' first appearance.
     pub(super) series: Vec<(SeriesKey, Vec<Run>)>,
     known: HashMap<SeriesKey, usize>,
+    /// The first warning of each condition, by the name of the condition.
+    warnings: BTreeMap<String, String>,
     /// All values of each fact about machine, build, limits and observed framing, by the path of the fact.
     pub(super) facts: BTreeMap<String, BTreeSet<String>>,
     /// The machines, kernels and allocators of the records.
@@ -40,6 +42,11 @@ impl Side {
     /// Adds a record to this side.
     pub(super) fn add(&mut self, record: &Record) {
         self.note_facts(record);
+        for warning in &record.warnings {
+            if !self.warnings.contains_key(&warning.name) {
+                self.warnings.insert(warning.name.clone(), warning.to_string());
+            }
+        }
         let key = SeriesKey::of(record);
         let next = self.series.len();
         let index = *self.known.entry(key.clone()).or_insert(next);
@@ -93,6 +100,11 @@ impl Side {
             }
         }
         self.known = self.series.iter().enumerate().map(|(index, (key, _))| (key.clone(), index)).collect();
+    }
+
+    /// Returns the warnings of the machine, one for each condition.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.warnings.values().cloned().collect()
     }
 
     /// Returns the runs of a series; `None` if this side does not have the series.

@@ -3,10 +3,13 @@
 use std::fmt::Write as _;
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
-use record::{mib_per_s, three_digits};
+use record::{counted, mib_per_s, three_digits};
 
-use super::{FormatError, junit};
+use super::{FormatError, comparison_groups::disjoint, junit};
 use crate::{Change, Circumstance, ComparedCase, Comparison, MetricChange};
+
+/// The most cases of one side that have a line each.
+const LISTED: usize = 8;
 
 /// Returns a comparison as text: one block per case, the worse cases first, then the counts, and at the end the facts
 /// that differ.
@@ -47,22 +50,31 @@ fn differences(comparison: &Comparison) -> String {
         let all = comparison.cases.len();
         let _ = writeln!(text, "NOT IN TURNS  {apart} of {all} cases: the ratios include the drift");
     }
-    for name in &comparison.missing {
-        let _ = writeln!(text, "MISSING  {name}: only the base has it");
+    for (side, warnings) in ["base", "candidate"].into_iter().zip(&comparison.warnings) {
+        warnings.iter().for_each(|warning| text += &format!("WARNING  in the {side}, {warning}\n"));
     }
-    for name in &comparison.new {
-        let _ = writeln!(text, "NEW  {name}: only the candidate has it");
-    }
+    text += &one_sided("MISSING", "base", &comparison.missing);
+    text += &one_sided("NEW", "candidate", &comparison.new);
     let (unknown, known): (Vec<&Circumstance>, Vec<&Circumstance>) =
         comparison.circumstances.iter().partition(|circumstance| circumstance.is_one_sided());
     for circumstance in known {
         let _ = writeln!(text, "DIFFERENT  {circumstance}");
     }
     if !unknown.is_empty() {
-        let facts = if unknown.len() == 1 { "1 fact" } else { &format!("{} facts", unknown.len()) };
+        let facts = counted(unknown.len(), "fact");
         let _ = writeln!(text, "UNKNOWN  one side alone states {facts} (--json lists them)");
     }
     text
+}
+
+/// Returns the cases that only one side has: a line for each if they are few, a line for all if they are many.
+fn one_sided(word: &str, side: &str, names: &[String]) -> String {
+    match names {
+        [first, .., last] if names.len() > LISTED => {
+            format!("{word}  {} cases from {first} to {last}: only the {side} has them\n", names.len())
+        }
+        _ => names.iter().map(|name| format!("{word}  {name}: only the {side} has it\n")).collect(),
+    }
 }
 
 /// Returns whether conclusions about speed are drawn in spite of differences.
@@ -154,11 +166,14 @@ fn word(change: Change) -> &'static str {
 }
 
 fn summary(comparison: &Comparison) -> String {
+    if comparison.cases.is_empty() {
+        return disjoint(comparison) + "\n";
+    }
     let count = |change| comparison.changes().filter(|other| other.change == change).count();
     let mut text = format!(
-        "{} figures, {} cases: {} worse, {} better, {} same, {} unclear\n",
-        comparison.changes().count(),
-        comparison.cases.len(),
+        "{}, {}: {} worse, {} better, {} same, {} unclear\n",
+        counted(comparison.changes().count(), "figure"),
+        counted(comparison.cases.len(), "case"),
         count(Change::Worse),
         count(Change::Better),
         count(Change::Same),
@@ -180,7 +195,7 @@ fn summary(comparison: &Comparison) -> String {
     if comparison.changes().any(|change| change.ratio.interval.is_none()) {
         let enough =
             comparison.fewest_runs.map_or_else(String::new, |runs| format!(", {runs} on each side suffice"));
-        let _ = writeln!(text, "without an interval: too few runs for one{enough} (--rounds)");
+        let _ = writeln!(text, "without an interval: too few runs count for one{enough} (--rounds)");
     }
     text
 }
@@ -228,7 +243,7 @@ mod tests {
     use super::*;
     use crate::{
         Comparing, Machines, Thresholds,
-        tests::{runs, with},
+        tests::{run, runs, with},
     };
 
     #[test]
@@ -242,7 +257,7 @@ mod tests {
         let fields: Vec<_> = line.split_whitespace().collect();
         assert_eq!(fields[..6], ["goodput", "MiB/s", "3030", "303", "-90.0", "%"]);
         assert_eq!(fields.last(), Some(&"WORSE"));
-        assert!(text.contains("3 figures, 1 cases: 1 worse, 0 better, 2 same"), "{text}");
+        assert!(text.contains("3 figures, 1 case: 1 worse, 0 better, 2 same"), "{text}");
         assert!(text.contains("NOT IN TURNS  1 of 1 cases: the ratios include the drift"), "{text}");
         assert!(text.contains("  smallest change found: goodput -1.3 %, rss +0.0 %"), "{text}");
         assert!(text.contains("found or ruled out in 1 of 1 goodputs"), "{text}");
@@ -313,9 +328,26 @@ mod tests {
     }
 
     #[test]
+    fn sets_without_a_common_case_are_counted_and_not_listed() {
+        let chunks = |protocol: &str| -> Vec<Record> {
+            let sizes = (1..=9_u64).map(|chunk| {
+                with(run(protocol), |record| record.case.chunk = (chunk << 10).try_into().unwrap())
+            });
+            sizes.collect()
+        };
+        let text = comparison_text(&Comparison::of(&chunks("h1"), &[run("h2")], &Thresholds::default()));
+        let expected = [
+            "No case is in both sets: the base has h1/up/1KiB/2GiB, the candidate has h2/up/64KiB/2GiB.",
+            "MISSING  9 cases from h1/up/1KiB/2GiB to h1/up/9KiB/2GiB: only the base has them",
+            "NEW  h2/up/64KiB/2GiB: only the candidate has it",
+        ];
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
     fn too_few_runs_are_pointed_out_with_the_number_that_suffices() {
         let base = runs("h2", &[3000.0, 3010.0, 3020.0]);
         let text = comparison_text(&Comparison::of(&base, &base, &Thresholds::default()));
-        assert!(text.contains("too few runs for one, 4 on each side suffice"), "{text}");
+        assert!(text.contains("too few runs count for one, 4 on each side suffice"), "{text}");
     }
 }

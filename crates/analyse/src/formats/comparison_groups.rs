@@ -127,6 +127,7 @@ pub(super) struct Outcome {
 /// Returns the outcome of a comparison, of which `worse` figures are worse.
 pub(super) fn outcome(comparison: &Comparison, worse: usize) -> Outcome {
     let (kind, symbol, sentence) = match comparison.verdict() {
+        Verdict::Inconclusive if comparison.cases.is_empty() => ("unclear", '?', disjoint(comparison)),
         Verdict::Good => {
             ("good", '✓', "No figure is worse, and a slowdown by the threshold would have been seen.".into())
         }
@@ -143,4 +144,34 @@ pub(super) fn outcome(comparison: &Comparison, worse: usize) -> Outcome {
         _ => ("memory", '▲', format!("{worse} figures are worse.")),
     };
     Outcome { kind, symbol, sentence }
+}
+
+/// Returns the sentence for two sets without a common case, with an example of each.
+pub(super) fn disjoint(comparison: &Comparison) -> String {
+    let first = |names: &[String]| names.first().map_or_else(|| "no case".to_owned(), Clone::clone);
+    let (base, candidate) = (first(&comparison.missing), first(&comparison.new));
+    format!("No case is in both sets: the base has {base}, the candidate has {candidate}.")
+}
+
+/// Returns the conditions that weaken a comparison, as sentences: warnings of the machines, runs that count for no
+/// speed, disturbed runs, and cases that were not run in turns.
+pub(super) fn weaknesses(comparison: &Comparison) -> Vec<String> {
+    let sides = ["base", "candidate"].into_iter().zip(&comparison.warnings);
+    let warnings =
+        sides.flat_map(|(side, texts)| texts.iter().map(move |text| format!("In the {side}, {text}")));
+    let all: usize = comparison.cases.iter().map(|case| case.runs.0 + case.runs.1).sum();
+    let runs = |of: fn(&ComparedCase) -> (usize, usize)| -> usize {
+        comparison.cases.iter().map(of).map(|(base, candidate)| base + candidate).sum()
+    };
+    let (far, disturbed) = (runs(|case| case.left_out), runs(|case| case.disturbed));
+    let apart = comparison.cases.iter().filter(|case| !case.in_turns).count();
+    let counted = [
+        (far > 0).then(|| format!("{far} of {all} runs count for no speed: the cores of the two ends were far apart.")),
+        (disturbed > 0).then(|| format!("{disturbed} of {all} runs were disturbed.")),
+        (apart > 0).then(|| {
+            let cases = comparison.cases.len();
+            format!("{apart} of {cases} cases were not run in turns: their ratios include the drift of the machine.")
+        }),
+    ];
+    warnings.chain(counted.into_iter().flatten()).collect()
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use record::counted;
+
 use super::comparison_groups::{self, ChangeRow, Group, outcome};
 use crate::{Circumstance, Comparison, Thresholds};
 
@@ -23,13 +25,13 @@ pub fn comparison_markdown(
         .collect();
     let outcome = outcome(comparison, Group::Worse.rows(&rows).len());
     let mut text = format!(
-        "# longhaul compare\n\n{} **{}**\n\n- base: {}\n- candidate: {}\n- {} figures of {} cases: {}\n",
+        "# longhaul compare\n\n{} **{}**\n\n- base: {}\n- candidate: {}\n- {} of {}: {}\n",
         outcome.symbol,
-        outcome.sentence,
+        plain(&outcome.sentence),
         plain(base),
         plain(candidate),
-        rows.len(),
-        comparison.cases.len(),
+        counted(rows.len(), "figure"),
+        counted(comparison.cases.len(), "case"),
         if counts.is_empty() { "none to compare".to_owned() } else { counts.join(", ") }
     );
     text += &failures(comparison);
@@ -57,10 +59,8 @@ fn conditions(comparison: &Comparison) -> String {
         let _ =
             writeln!(text, "- **another {}**: {base} in the base, {candidate} in the candidate", plain(fact));
     }
-    let apart = comparison.cases.iter().filter(|case| !case.in_turns).count();
-    if apart > 0 {
-        let all = comparison.cases.len();
-        let _ = writeln!(text, "- not run in turns: {apart} of {all} cases, whose ratios include the drift");
+    for weakness in comparison_groups::weaknesses(comparison) {
+        let _ = writeln!(text, "- {}", plain(&weakness));
     }
     text
 }
@@ -154,7 +154,7 @@ mod tests {
             "▲ **1 figure is worse.**",
             "- base: old\\|&lt;b>",
             "6 figures of 2 cases: 1 worse, 1 better, 4 same",
-            "- not run in turns: 2 of 2 cases",
+            "- 2 of 2 cases were not run in turns",
             "\n## Worse: 1\n",
             "| h1/up/64KiB/2GiB | goodput MiB/s | −50.0\u{a0}% | [",
             "\n## Better: 1\n",

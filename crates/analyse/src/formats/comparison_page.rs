@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use record::counted;
+
 use super::{
     change_picture::{picture, scale},
     comparison_groups::{self, ChangeRow, Group, Outcome, outcome},
@@ -50,7 +52,7 @@ fn section(group: Group, all: &[ChangeRow<'_>]) -> String {
     let [heading, meaning] = group.words();
     let content = format!("<p>{meaning}</p>\n{}", table(&rows, scale));
     let content = if group.is_folded() {
-        format!("<details><summary>{} figures</summary>\n{content}</details>\n", rows.len())
+        format!("<details><summary>{}</summary>\n{content}</details>\n", counted(rows.len(), "figure"))
     } else {
         content
     };
@@ -76,14 +78,15 @@ fn head(comparison: &Comparison, rows: &[ChangeRow<'_>], base: &str, candidate: 
         tile(Group::Same, ""),
     ];
     let mut text = format!(
-        "<header>\n<h1>longhaul compare</h1>\n<p class=\"outcome {kind}\"><span aria-hidden=\"true\">{symbol}</span> {sentence}</p>\n\
-         <ul class=\"facts\"><li>base: {}</li><li>candidate: {}</li><li>{} figures of {} cases</li></ul>\n\
+        "<header>\n<h1>longhaul compare</h1>\n<p class=\"outcome {kind}\"><span aria-hidden=\"true\">{symbol}</span> {}</p>\n\
+         <ul class=\"facts\"><li>base: {}</li><li>candidate: {}</li><li>{} of {}</li></ul>\n\
          <dl class=\"tiles\">\n{}</dl>\n\
          <p>A change is estimated from all pairs of rounds, so it may differ from the ratio of the medians beside it.</p>\n",
+        escaped(&sentence),
         escaped(base),
         escaped(candidate),
-        rows.len(),
-        comparison.cases.len(),
+        counted(rows.len(), "figure"),
+        counted(comparison.cases.len(), "case"),
         tiles.concat()
     );
     for Circumstance { fact, base, candidate } in &comparison.differences {
@@ -95,13 +98,8 @@ fn head(comparison: &Comparison, rows: &[ChangeRow<'_>], base: &str, candidate: 
             escaped(&candidate.join(" and "))
         );
     }
-    let apart = comparison.cases.iter().filter(|case| !case.in_turns).count();
-    if apart > 0 {
-        let _ = writeln!(
-            text,
-            "<p class=\"notice\">▲ {apart} of {} cases were not run in turns: their ratios include the drift of the machine.</p>",
-            comparison.cases.len()
-        );
+    for weakness in comparison_groups::weaknesses(comparison) {
+        let _ = writeln!(text, "<p class=\"notice\">▲ {}</p>", escaped(&weakness));
     }
     text + "</header>\n<main>\n"
 }
@@ -154,23 +152,24 @@ fn line(row: &ChangeRow<'_>, scale: f64) -> String {
 fn differences(comparison: &Comparison) -> String {
     let (unknown, known): (Vec<&Circumstance>, Vec<&Circumstance>) =
         comparison.circumstances.iter().partition(|circumstance| circumstance.is_one_sided());
-    let listed = |heading: &str, names: &[String]| {
+    let listed = |side: &str, names: &[String]| {
         let items: String = names.iter().map(|name| format!("<li>{}</li>\n", escaped(name))).collect();
         if items.is_empty() {
             return items;
         }
-        format!("<details><summary>{} {heading}</summary>\n<ul>\n{items}</ul></details>\n", names.len())
+        let cases = counted(names.len(), "case");
+        format!("<details><summary>{cases} only in the {side}</summary>\n<ul>\n{items}</ul></details>\n")
     };
     let parts = [
-        listed("cases only in the base", &comparison.missing),
-        listed("cases only in the candidate", &comparison.new),
+        listed("base", &comparison.missing),
+        listed("candidate", &comparison.new),
         if known.is_empty() { String::new() } else { facts(&known) },
         if unknown.is_empty() {
             String::new()
         } else {
             format!(
-                "<details><summary>{} facts that one side alone states</summary>\n{}</details>\n",
-                unknown.len(),
+                "<details><summary>{} that one side alone states</summary>\n{}</details>\n",
+                counted(unknown.len(), "fact"),
                 facts(&unknown)
             )
         },
@@ -208,10 +207,10 @@ fn reading(comparison: &Comparison) -> String {
 
 #[cfg(test)]
 mod tests {
-    use record::Record;
+    use record::{CoreRoundTrip, Record, Warning};
 
     use super::*;
-    use crate::tests::{STEADY, runs};
+    use crate::tests::{STEADY, runs, with};
 
     fn page(base: &[Record], candidate: &[Record]) -> String {
         let thresholds = Thresholds::default();
@@ -256,10 +255,29 @@ mod tests {
     }
 
     #[test]
+    fn warnings_of_a_machine_and_runs_that_do_not_count_are_at_the_top() {
+        let far: Vec<Record> = runs("h2", &STEADY)
+            .into_iter()
+            .map(|record| {
+                with(record, |record| {
+                    record.warnings = vec![Warning::new("load", "other programs are busy", "lower figures")];
+                    record.core_round_trip = Some(CoreRoundTrip { before_ns: 320, after_ns: 330 });
+                    record.disturbed = Some(true);
+                })
+            })
+            .collect();
+        let page = page(&runs("h2", &STEADY), &far);
+        let head = page.split("</header>").next().unwrap();
+        assert!(head.contains("In the candidate, other programs are busy. Expect lower figures."), "{head}");
+        assert!(head.contains(&format!("{} of {} runs were disturbed.", far.len(), 2 * far.len())), "{head}");
+    }
+
+    #[test]
     fn sets_without_a_common_case_are_a_page_too() {
         let page = page(&runs("h1", &STEADY), &runs("h2", &STEADY));
         assert!(
-            page.contains("1 cases only in the base") && page.contains("could have been missed"),
+            page.contains("1 case only in the base")
+                && page.contains("No case is in both sets: the base has h1/up/64KiB/2GiB"),
             "{page}"
         );
     }

@@ -261,6 +261,7 @@ impl Path {
     fn losses(&self) -> String {
         match self.losses {
             0 => String::new(),
+            1 => ", 1 packet lost".to_owned(),
             lost => format!(", {lost} packets lost"),
         }
     }

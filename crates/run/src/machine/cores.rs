@@ -74,9 +74,9 @@ impl CoreSets {
         let own = self.sender.len().min(self.receiver.len());
         let all = self.all().len();
         let few = own < wanted || all < self.sender.len() + self.receiver.len();
-        let cores = if all == 1 { "core" } else { "cores" };
+        let cores = record::counted(all, "core");
         (few && threads > 1).then(|| {
-            format!("the ends have {threads} threads each on {all} {cores} in all, so threads share cores; their goodput is no scale for more cores")
+            format!("the ends have {threads} threads each on {cores} in all, so threads share cores; their goodput is no scale for more cores")
         })
     }
 

@@ -20,7 +20,7 @@ pub(super) fn diagnoses(watch: Duration) -> Vec<Diagnosis> {
 }
 
 fn cores(cores: usize) -> Diagnosis {
-    let seen = if cores == 1 { "1 core".into() } else { format!("{cores} cores") };
+    let seen = record::counted(cores, "core");
     if cores > 1 {
         return Diagnosis::good("cores", seen);
     }

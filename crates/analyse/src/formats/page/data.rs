@@ -119,11 +119,11 @@ impl<'a> Data<'a> {
     }
 }
 
-/// Returns the kind of the verdict. With an early end, or with findings that leave the verdict good, the kind is not
-/// `good`.
+/// Returns the kind of the verdict. With an early end, without any run, or with findings that leave the verdict good,
+/// the kind is not `good`.
 fn kind(analysis: &Analysis<'_>) -> &'static str {
     match analysis.verdict_with_proof() {
-        Verdict::Good if analysis.interruption.is_some() => "early",
+        Verdict::Good if analysis.interruption.is_some() || analysis.rows.is_empty() => "early",
         Verdict::Good if !analysis.findings.is_empty() => "remark",
         Verdict::Good => "good",
         Verdict::IntegrityFailed => "integrity",

@@ -53,6 +53,12 @@ fn of_proof(proof: &Proof) -> [Tile; 2] {
     let constant = proof.judgements.iter().filter(|end| end.verdict() == Verdict::Good).count();
     let noticed = proof.controls.iter().filter(|control| control.is_as_expected()).count();
     let tone = |is_good| if is_good { Tone::Good } else { Tone::Bad };
+    let open = proof.judgements.iter().find(|end| end.verdict() != Verdict::Good);
+    let open = open.map(|end| {
+        let reason = end.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+        let remedy = if end.needs_rounds() { " More rounds may decide (-r)." } else { "" };
+        format!("{} {}{reason}.{remedy}", end.series.key, end.series.end_name())
+    });
     let controls = match proof.controls.len() {
         0 if proof.lacks_controls => "They were not run, so nothing is proven.",
         0 => "They were not run, so nothing shows that growth would be noticed.",
@@ -63,13 +69,14 @@ fn of_proof(proof: &Proof) -> [Tile; 2] {
         Tile {
             title: "Ends under proof".into(),
             answer: share(constant, ends, "constant"),
-            detail: "The slope of memory with its interval is in the chart below.".into(),
+            detail: open
+                .unwrap_or_else(|| "The slope of memory with its interval is in the chart below.".into()),
             command: None,
             tone: tone(constant == ends && ends > 0),
         },
         Tile {
             title: "Controls".into(),
-            answer: share(noticed, all, "as they must"),
+            answer: share(noticed, all, "as expected"),
             detail: controls.into(),
             command: None,
             tone: if all == 0 && !proof.lacks_controls {
@@ -150,22 +157,24 @@ fn of_chunks(speed: &SpeedAnswer, scope: &str) -> Option<Tile> {
     groups.sort_by_key(|group| (group.0.is_none(), group.0));
     let text = |chunk: Option<ByteSize>| chunk.map_or_else(|| "unclear".to_owned(), spaced);
     let known: Vec<ByteSize> = groups.iter().filter_map(|group| group.0).collect();
-    let sizes = match known.as_slice() {
-        [] => None,
-        [chunk] => Some(spaced(*chunk)),
-        [first, .., last] => Some(format!("{} to {}", spaced(*first), spaced(*last))),
+    let is_unclear = groups.last()?.0.is_none();
+    let of_groups = || -> Vec<String> {
+        groups.iter().map(|(chunk, names)| format!("{}: {}", text(*chunk), names.join(", "))).collect()
     };
-    let answer = match (sizes, groups.last()?.0) {
-        (None, _) => "unclear".to_owned(),
-        (Some(sizes), Some(_)) => sizes,
-        (Some(sizes), None) => format!("{sizes} or unclear"),
+    let answer = match known.as_slice() {
+        [] => "unclear".to_owned(),
+        [chunk] if !is_unclear => spaced(*chunk),
+        _ if groups.len() == 2 => of_groups().join("; "),
+        _ => "depends on the protocol".to_owned(),
     };
-    let each: Vec<String> =
-        groups.iter().map(|(chunk, names)| format!("{} for {}", text(*chunk), names.join(", "))).collect();
+    let remedy = if is_unclear { " More rounds narrow the intervals (-r)." } else { "" };
     Some(Tile {
         title: format!("Chunk that suffices{scope}"),
         answer,
-        detail: format!("Smallest with 95 % of a protocol's best goodput: {}.", each.join("; ")),
+        detail: format!(
+            "Smallest with 95 % of a protocol's best goodput: {}.{remedy}",
+            of_groups().join("; ")
+        ),
         command: None,
         tone: Tone::Plain,
     })
