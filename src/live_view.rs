@@ -124,23 +124,32 @@ impl LiveView {
         format!("{} {bar} {:3.0} %  {}{left}", self.title, 100.0 * share, rounded(self.began.elapsed()))
     }
 
-    /// Returns the case, its goodput, and the memory of both ends beside its bound.
+    /// Returns the case, its goodput, and the memory of both ends beside its bound; the case alone before the first of
+    /// these figures.
     fn case_line(&self) -> String {
-        let goodput = self.goodput.map_or_else(|| "-".into(), |rate| three_digits(mib_per_s(rate)));
         let ByEnd { sender, receiver } = &self.memory;
+        let is_known = self.goodput.is_some() || sender.rss.is_some() || receiver.rss.is_some();
+        if !is_known {
+            return self.name.clone();
+        }
+        let goodput = self.goodput.map_or_else(|| "-".into(), |rate| three_digits(mib_per_s(rate)));
         format!("{}  {goodput} MiB/s  sender {sender} receiver {receiver} MiB", self.name)
     }
 
     /// Returns the share of the nominal time of all runs that is done, from 0 to 1.
     fn share(&self) -> f64 {
         let all = self.expected.time().as_secs_f64();
+        if all > 0.0 { (self.nominal_done().as_secs_f64() / all).min(1.0) } else { 0.0 }
+    }
+
+    /// Returns the nominal time of the finished runs, and of the part of the current run that has moved.
+    fn nominal_done(&self) -> Duration {
         let moved = self.received.map_or(0, |(_, bytes)| bytes) as f64 / self.body_bytes.max(1) as f64;
-        let done = self.done.as_secs_f64() + moved.min(1.0) * self.nominal.as_secs_f64();
-        if all > 0.0 { (done / all).min(1.0) } else { 0.0 }
+        self.done + self.nominal.mul_f64(moved.clamp(0.0, 1.0))
     }
 
     fn left(&self) -> Option<Duration> {
-        self.expected.left(self.done, self.began.elapsed())
+        self.expected.left(self.nominal_done(), self.began.elapsed())
     }
 
     /// Returns the name of a case, with that of the peer that takes part.

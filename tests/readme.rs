@@ -4,11 +4,12 @@
 mod common;
 
 use std::{
+    fs,
     path::Path,
     process::{Command, Output},
 };
 
-use common::{markdown::blocks, text};
+use common::{assert_success, markdown::blocks, server::Server, text};
 
 const README: &str = include_str!("../README.md");
 
@@ -59,6 +60,13 @@ fn commands() -> Vec<String> {
     lines.filter_map(|line| line.strip_prefix("$ ").map(str::to_owned)).collect()
 }
 
+/// Returns the lines of the block that starts a server.
+fn lines_with_a_server() -> Vec<String> {
+    let mut shell = blocks(README).into_iter().filter(|block| block.language == "sh");
+    let block = shell.find(|block| block.text.starts_with("longhaul serve ")).unwrap();
+    block.text.lines().map(str::to_owned).collect()
+}
+
 /// Runs a command in a folder, by a shell, with this longhaul before any other.
 fn run(command: &str, folder: &Path) -> Output {
     let program = Path::new(env!("CARGO_BIN_EXE_longhaul"));
@@ -70,6 +78,24 @@ fn run(command: &str, folder: &Path) -> Output {
 fn every_console_block_is_run_by_this_test() {
     let expected: Vec<&str> = COMMANDS.iter().map(|expected| expected.command).collect();
     assert_eq!(commands(), expected);
+}
+
+#[test]
+fn a_file_goes_to_the_server_and_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let in_folder = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(in_folder("some.iso"), [7; 100_000]).unwrap();
+    let lines = lines_with_a_server();
+    let [serve, transfers @ ..] = lines.as_slice() else { panic!("{lines:?}") };
+    // The server of the test listens on a port of its own.
+    let flags = serve.strip_prefix("longhaul serve ").unwrap().replace("uploads", &in_folder("uploads"));
+    let server = Server::start(&flags.split(' ').collect::<Vec<_>>());
+    assert_eq!(transfers.len(), 2, "{transfers:?}");
+    for line in transfers {
+        let output = run(&line.replace("127.0.0.1:8430", server.cleartext()), folder.path());
+        assert_success(&output);
+    }
+    assert_eq!(fs::read(in_folder("copy.iso")).unwrap(), [7; 100_000]);
 }
 
 #[test]

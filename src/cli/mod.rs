@@ -33,7 +33,8 @@ mod values;
 use std::{env, ffi::OsString, process::ExitCode};
 
 use clap::{
-    ArgMatches, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind,
+    ArgMatches, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
 };
 
 pub(crate) use bench::BenchArgs;
@@ -137,11 +138,29 @@ impl Command {
 /// Reads the command line. Help and version are printed on stdout; an error is reported on stderr, with the nearest flag
 /// and the usage.
 pub(crate) fn parse() -> Result<Command, ExitCode> {
-    parse_from(&env::args_os().collect::<Vec<_>>()).map_err(|error| {
+    let args: Vec<OsString> = env::args_os().collect();
+    parse_from(&args).map_err(|error| {
+        let error = with_usage(error, &args);
         // The reader of the text may be gone.
         let _ = error.print();
         if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
     })
+}
+
+/// Adds the usage of the command to an error about a value, which has none by itself.
+fn with_usage(mut error: clap::Error, args: &[OsString]) -> clap::Error {
+    let is_of_value = matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation);
+    if is_of_value && error.get(ContextKind::Usage).is_none() {
+        let mut definition = definition();
+        definition.build();
+        let name = args.iter().skip(1).find_map(|arg| {
+            arg.to_str().filter(|arg| definition.find_subcommand(arg).is_some()).map(str::to_owned)
+        });
+        if let Some(command) = name.and_then(|name| definition.find_subcommand_mut(name)) {
+            error.insert(ContextKind::Usage, ContextValue::StyledStr(command.render_usage()));
+        }
+    }
+    error
 }
 
 fn parse_from(args: &[OsString]) -> Result<Command, clap::Error> {
@@ -170,7 +189,13 @@ fn with_config(
     let Some(path) = &bench.config else { return Ok(bench) };
     let lines = config::command_lines(path, args, flags, matches);
     let lines = lines.map_err(|error| clap::Error::raw(ErrorKind::Io, format!("--config {error}\n")))?;
-    let commands: Result<Vec<Command>, _> = lines.iter().map(|line| parse_once(line)).collect();
+    let of_file = |error: clap::Error| {
+        let text = error.render().to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        clap::Error::raw(error.kind(), format!("--config {}: {text}", path.display()))
+    };
+    let commands: Result<Vec<Command>, _> =
+        lines.iter().map(|line| parse_once(line).map_err(of_file)).collect();
     let matrices = commands?.into_iter().filter_map(|command| match command {
         Command::Bench(bench) => Some(bench),
         _ => None,
@@ -204,11 +229,14 @@ mod tests {
     #[test]
     fn an_error_has_the_possible_values_and_the_nearest_flag_in_lines_of_their_own() {
         let error = |args: &[&str]| {
-            let args = [&["longhaul", "bench"], args].concat();
-            definition().try_get_matches_from(args).unwrap_err().render().to_string()
+            let args: Vec<OsString> =
+                [&["longhaul", "bench"], args].concat().iter().map(OsString::from).collect();
+            let Err(error) = parse_from(&args) else { panic!("no error") };
+            with_usage(error, &args).render().to_string()
         };
         let message = error(&["--protocol", "h4"]);
         assert!(message.contains("'h4'") && message.contains("\n  [possible values: tcp, "), "{message}");
+        assert!(message.contains("\n\nUsage: longhaul bench [OPTIONS]\n"), "{message}");
         let message = error(&["--chunk-size", "0"]);
         assert!(message.contains("from 1 B to 64 MiB"), "{message}");
         let message = error(&["--rounds", "0"]);

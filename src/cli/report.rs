@@ -27,9 +27,9 @@ pub(crate) struct ReportArgs {
     /// TOML file of ceilings, as for `longhaul check`: they are drawn into the pictures, and breaches are reported
     #[arg(long, value_name = "FILE")]
     pub(crate) ceilings: Option<PathBuf>,
-    /// Title of the report
-    #[arg(long, default_value = "longhaul report")]
-    pub(crate) title: String,
+    /// Title of the report [default: the command that made the records]
+    #[arg(long)]
+    pub(crate) title: Option<String>,
 }
 
 impl ReportArgs {

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use analyse::{Analysis, Ceilings, Report, Verdict};
 use anyhow::Context as _;
-use record::{Damage, ReadRecords};
+use record::{Damage, ReadRecords, Record};
 use serde::Serialize;
 
 use crate::{cli::ReportArgs, exit::Usage, input::read_undamaged, output::file_url};
@@ -25,7 +25,8 @@ pub(super) fn main(args: &ReportArgs) -> anyhow::Result<Verdict> {
     let ceilings = args.ceilings.as_deref().map(|path| Ceilings::read(path, &records));
     let ceilings = ceilings.transpose().map_err(Usage::new)?;
     let analysis = Analysis::against(&records, ceilings.as_ref());
-    let report = Report::new(&args.title, &records, &analysis).with_ceilings(ceilings.as_ref());
+    let title = args.title.clone().unwrap_or_else(|| title(&records));
+    let report = Report::new(&title, &records, &analysis).with_ceilings(ceilings.as_ref());
     analyse::write(&report, &args.formats(), &args.output)?;
     if args.svg {
         analyse::write_pictures(&report, &args.output)?;
@@ -37,6 +38,17 @@ pub(super) fn main(args: &ReportArgs) -> anyhow::Result<Verdict> {
     }
     damages.into_iter().try_for_each(Damage::none).map_err(Usage::new)?;
     Ok(Verdict::Good)
+}
+
+/// Returns the title of a report: the command that made all records, such as "longhaul prove".
+fn title(records: &[Record]) -> String {
+    let command = |record: &Record| {
+        let command = record.command.as_deref().unwrap_or_default();
+        command.split_whitespace().nth(1).map(str::to_owned)
+    };
+    let first = records.first().and_then(command);
+    let is_common = records.iter().all(|record| command(record) == first);
+    format!("longhaul {}", first.filter(|_| is_common).as_deref().unwrap_or("report"))
 }
 
 /// Returns a conclusion as JSON, with its verdict.

@@ -36,7 +36,7 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
     let notes = options.fit(&machine, args.asked()).map_err(Usage::new)?;
     notes.iter().for_each(|note| log::remark(note));
     let available = machine.memory.map_or_else(String::new, |memory| format!(" of {:.0} MiB", mib(memory.0)));
-    log::remark(&format!("memory: at most {}{available}", WorstCase::of(&options)));
+    let memory = format!("memory: at most {}{available}", WorstCase::of(&options));
     save_folder::create(&options.uploads)?;
     let server = Server::bind(options).map_err(|error| match error {
         ServeError::Unprotected { .. }
@@ -52,6 +52,7 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
         note_taken(&server);
     }
     Announcement::of(&server, certificate.as_ref(), args).print()?;
+    log::remark(&memory);
     warn(&server, args.is_open());
     let (stop, stopped) = oneshot::channel::<()>();
     let running = server.run(async { drop(stopped.await) }, args.grace);

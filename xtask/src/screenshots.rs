@@ -47,7 +47,7 @@ const COMPARED: [&str; 2] = [
 const INTERRUPTED: usize = 70;
 
 /// The number of colours of a picture. Pages have few colours, and text has shades of them.
-const COLOURS: usize = 64;
+const COLOURS: usize = 192;
 
 /// The sampling of NeuQuant: it examines one in this number of pixels.
 const SAMPLED: i32 = 10;

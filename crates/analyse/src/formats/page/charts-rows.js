@@ -56,7 +56,7 @@ function throughputPlan(cases) {
   const column = (key) => (c) => toMib(rates(c)?.[key]);
   return {
     id: "throughput",
-    heading: "Throughput percentiles at the receiver",
+    heading: "Throughput percentiles at the receiver, all rounds together",
     term: "throughput",
     cases: cases.filter(rates),
     isByProtocol: true,
@@ -85,11 +85,12 @@ function steadyText(rows) {
   return shares.length > 0 && `With HTTP, p1 is ${least === most ? least : `${least} to ${most}`} % of p50.`;
 }
 
-/** The longest time without bytes at any receiver. */
+/** The longest time without bytes at the receiver of an HTTP row. */
 function silenceText(rows) {
   const silence = (c) => c.receiver?.longest_silence_s;
-  const longest = highest(rows, silence);
-  return longest && `Longest silence: ${longest.protocol}, ${withUnit(twoDecimals(silence(longest) * 1000), "ms")}.`;
+  const longest = highest(rows.filter(isHttp), silence);
+  const time = longest && withUnit(twoDecimals(silence(longest) * 1000), "ms");
+  return longest && `With HTTP, no receiver waited longer than ${time} for bytes (${longest.protocol}).`;
 }
 
 function pullWaitPlan(cases) {
@@ -97,10 +98,9 @@ function pullWaitPlan(cases) {
   // A logarithmic axis cannot show 0.
   const column = (key) => (c) => toMicroseconds(latency(c)?.[key]) || null;
   const text = (v) => (v < 10 ? twoDecimals(v) : whole(v));
-  const words = (c, key) => `${c.protocol}, ${withUnit(text(column(key)(c)), "µs")}`;
   return {
     id: "latency",
-    heading: "Waits of the sender for the next request",
+    heading: "Waits of the sender for the next request, all rounds together",
     term: "latency",
     cases: cases.filter(latency),
     isByProtocol: true,
@@ -118,8 +118,9 @@ function pullWaitPlan(cases) {
         unit: "µs",
         text,
         reading: (rows) => {
-          const slowest = highest(rows, column("max"));
-          return slowest && `Longest single wait: ${words(slowest, "max")}.`;
+          const slowest = highest(rows.filter(isHttp), column("max"));
+          const wait = slowest && withUnit(text(column("max")(slowest)), "µs");
+          return slowest && `With HTTP, no single wait was longer than ${wait} (${slowest.protocol}).`;
         },
       }),
   };

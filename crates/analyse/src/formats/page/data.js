@@ -189,10 +189,13 @@ const DIMENSIONS = {
   },
 };
 
-/** A dimension that initially shows the case with the least room to its allowance, or else the highest peak. */
+/** A dimension that initially shows the HTTP case with the least room to its allowance, or else the highest peak. */
 function leastRoomFirst(name) {
   const { of } = DIMENSIONS[name];
-  const tightest = (cases) => lowest(cases, leastRoom) ?? highest(cases, (c) => c.receiver?.peak_rss_bytes) ?? cases[0];
+  const tightest = (all) => {
+    const cases = all.some(isHttp) ? all.filter(isHttp) : all;
+    return lowest(cases, leastRoom) ?? highest(cases, (c) => c.receiver?.peak_rss_bytes) ?? cases[0];
+  };
   return { ...DIMENSIONS[name], prefer: (_, cases) => of(tightest(cases)) };
 }
 

@@ -39,7 +39,7 @@ function plainTable(head, rows) {
     );
   return el(
     "table",
-    {},
+    { class: "plain" },
     el(
       "thead",
       {},

@@ -85,6 +85,11 @@ function facts() {
   );
 }
 
+/** A link to the warnings, for a narrow page, on which they stand below the tiles. */
+const warningsLink = () =>
+  data.warnings.length > 0 &&
+  el("p", { class: "warned" }, el("a", { href: "#warnings" }, `▲ ${countText(data.warnings.length, "warning")} about this machine`));
+
 function head() {
   return [
     el("h1", {}, data.title),
@@ -94,6 +99,7 @@ function head() {
       el("span", { "aria-hidden": "true" }, VERDICT_SYMBOLS[data.verdict.kind]),
       ` ${data.verdict.text}`,
     ),
+    warningsLink(),
     machinesNote(),
     tiles(),
     list("Warnings", data.warnings, data.warnings.length),

@@ -9,7 +9,7 @@ const endColumns = (head, term, text, value) =>
   ENDS.map((end) => ({ head: head(end), term, text, value: (c) => value(c[end]) }));
 
 /** The column of a ratio with its range, if any case has it. */
-const ratioColumn = (head, term, of) =>
+const ratioColumn = (head, term, of, markOf) =>
   data.cases.some(of)
     ? [
         {
@@ -17,7 +17,7 @@ const ratioColumn = (head, term, of) =>
           term,
           value: (c) => of(c)?.median ?? null,
           text: twoDecimals,
-          mark: (c) => given(of(c), (ratio) => `${rangeText(ratio, twoDecimals)} ${ratio.baseline}`),
+          mark: (c) => given(of(c), markOf),
         },
       ]
     : [];
@@ -93,8 +93,19 @@ const COLUMNS = [
         },
       ]
     : []),
-  ...ratioColumn("of a plain loop", "base", (c) => c.of_baseline),
-  ...ratioColumn("of ceiling", "most", (c) => c.of_ceiling),
+  ...ratioColumn(
+    "of a plain loop",
+    "base",
+    (c) => c.of_baseline,
+    (ratio) => `${rangeText(ratio, twoDecimals)} ${ratio.baseline}`,
+  ),
+  ...ratioColumn(
+    "of ceiling",
+    "most",
+    (c) => c.of_ceiling,
+    // A carrier has one ceiling, whose name is long.
+    (ratio) => rangeText(ratio, twoDecimals),
+  ),
   ...endColumns(
     (end) => `peak RSS ${end}, MiB`,
     "rss",
@@ -148,8 +159,8 @@ function cell(column, c) {
   const text = column.text(column.value(c), c);
   const mark = column.mark?.(c);
   if (column.isName) return el("th", { scope: "row" }, text);
-  const className = column.term === "verdict" ? `verdict ${verdictOf(c).isGood ? "good" : "bad"}` : null;
-  return el("td", { class: className }, text, mark && el("span", { class: "mark" }, ` ${mark}`));
+  const classes = { verdict: `verdict ${verdictOf(c).isGood ? "good" : "bad"}`, limit: "limit" };
+  return el("td", { class: classes[column.term] }, text, mark && el("span", { class: "mark" }, ` ${mark}`));
 }
 
 /** The order by a column; cases without a value come last in both directions. */

@@ -167,14 +167,12 @@ fn of_chunks(speed: &SpeedAnswer, scope: &str) -> Option<Tile> {
         _ if groups.len() == 2 => of_groups().join("; "),
         _ => "depends on the protocol".to_owned(),
     };
+    let each = if groups.len() > 2 { format!(": {}", of_groups().join("; ")) } else { String::new() };
     let remedy = if is_unclear { " More rounds narrow the intervals (-r)." } else { "" };
     Some(Tile {
         title: format!("Chunk that suffices{scope}"),
         answer,
-        detail: format!(
-            "Smallest with 95 % of a protocol's best goodput: {}.{remedy}",
-            of_groups().join("; ")
-        ),
+        detail: format!("Smallest with 95 % of a protocol's best goodput{each}.{remedy}"),
         command: None,
         tone: Tone::Plain,
     })
