@@ -55,8 +55,8 @@ impl Expectation {
         format!("{done} of {} runs", self.runs)
     }
 
-    /// Returns the time left when runs of the nominal time `done` have taken `elapsed`. `None` before the first byte has
-    /// moved.
+    /// Returns the time left when runs of the nominal time `done` have taken `elapsed`. `None` if
+    /// `done` is zero.
     pub(crate) fn left(&self, done: Duration, elapsed: Duration) -> Option<Duration> {
         let pace = elapsed.as_secs_f64() / done.as_secs_f64();
         let left = self.time.saturating_sub(done).as_secs_f64() * pace;

@@ -15,6 +15,9 @@ use crate::{
 /// The width of the bar, in columns.
 const BAR: usize = 20;
 
+/// The share of all runs that must be done for an estimate of the time left, before the first run has ended.
+const LEAST_SHARE: f64 = 0.1;
+
 /// A view of running cases: a line for each finished run, and on a terminal two lines below that change.
 pub(crate) struct LiveView {
     mode: Mode,
@@ -145,11 +148,14 @@ impl LiveView {
     /// Returns the nominal time of the finished runs, and of the part of the current run that has moved.
     fn nominal_done(&self) -> Duration {
         let moved = self.received.map_or(0, |(_, bytes)| bytes) as f64 / self.body_bytes.max(1) as f64;
-        self.done + self.nominal.mul_f64(moved.clamp(0.0, 1.0))
+        let current = Duration::try_from_secs_f64(moved.clamp(0.0, 1.0) * self.nominal.as_secs_f64());
+        self.done.saturating_add(current.unwrap_or_default())
     }
 
+    /// Returns the time left; `None` while too little is done for an estimate.
     fn left(&self) -> Option<Duration> {
-        self.expected.left(self.nominal_done(), self.began.elapsed())
+        let is_enough = self.finished > 0 || self.share() >= LEAST_SHARE;
+        self.expected.left(self.nominal_done(), self.began.elapsed()).filter(|_| is_enough)
     }
 
     /// Returns the name of a case, with that of the peer that takes part.
@@ -227,6 +233,8 @@ impl Observer for LiveView {
     fn warming_up(&mut self, case: &Case, round: u32) {
         let name = self.name(case);
         self.show(case, format!("warm-up {}", round + 1), name);
+        // A warm-up is none of the runs.
+        self.nominal = Duration::ZERO;
     }
 
     fn started(&mut self, case: &Case, round: u32) {
@@ -259,6 +267,8 @@ impl Observer for LiveView {
         self.is_waiting = false;
         self.finished += 1;
         self.done = self.done.saturating_add(nominal_time(&record.case));
+        // The run counts as done, and no longer as the current one.
+        self.received = None;
         let outcome = self.outcome(record);
         let left = self.left().map_or_else(String::new, |left| format!(", {} left", rounded(left)));
         self.print(&outcome, &left);
@@ -302,6 +312,30 @@ mod tests {
         let line = view.progress_line();
         assert!(line.starts_with("[2/12] ██░░░░░░░░░░░░░░░░░░  12 %  0 s, "), "{line}");
         assert!(line.ends_with(" left") && line.chars().count() <= 80, "{line}");
+    }
+
+    #[test]
+    fn a_run_counts_once_whether_it_moves_or_has_ended() {
+        let mut view = view();
+        let nominal = nominal_time(&Case::new("h3"));
+        assert_eq!(view.nominal_done(), nominal + nominal / 2);
+        view.finished(&Record::new("session", Case::new("h3")));
+        assert_eq!(view.nominal_done(), 2 * nominal);
+        view.warming_up(&Case::new("h3"), 0);
+        view.receive(1 << 30);
+        assert_eq!(view.nominal_done(), 2 * nominal);
+    }
+
+    #[test]
+    fn a_single_run_has_a_time_left_once_a_part_of_it_is_done() {
+        let case = Case::new("h3");
+        let mut view = LiveView::new(Mode::Quiet, Expectation::of(&[case.clone()], 1));
+        view.started(&case, 0);
+        assert_eq!(view.case_line(), "h3/up/64KiB/2GiB round 1");
+        view.receive(64 << 20);
+        assert_eq!(view.left(), None);
+        view.receive(1 << 30);
+        assert!(view.left().is_some());
     }
 
     #[test]

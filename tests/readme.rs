@@ -87,7 +87,7 @@ fn a_file_goes_to_the_server_and_comes_back() {
     fs::write(in_folder("some.iso"), [7; 100_000]).unwrap();
     let lines = lines_with_a_server();
     let [serve, transfers @ ..] = lines.as_slice() else { panic!("{lines:?}") };
-    // The server of the test listens on a port of its own.
+    // The server listens on another port if README's is in use.
     let flags = serve.strip_prefix("longhaul serve ").unwrap().replace("uploads", &in_folder("uploads"));
     let server = Server::start(&flags.split(' ').collect::<Vec<_>>());
     assert_eq!(transfers.len(), 2, "{transfers:?}");

@@ -153,9 +153,8 @@ fn with_usage(mut error: clap::Error, args: &[OsString]) -> clap::Error {
     if is_of_value && error.get(ContextKind::Usage).is_none() {
         let mut definition = definition();
         definition.build();
-        let name = args.iter().skip(1).find_map(|arg| {
-            arg.to_str().filter(|arg| definition.find_subcommand(arg).is_some()).map(str::to_owned)
-        });
+        let words = args.iter().skip(1).filter_map(|arg| arg.to_str());
+        let name = words.into_iter().find(|word| definition.find_subcommand(word).is_some());
         if let Some(command) = name.and_then(|name| definition.find_subcommand_mut(name)) {
             error.insert(ContextKind::Usage, ContextValue::StyledStr(command.render_usage()));
         }

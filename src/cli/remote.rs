@@ -16,7 +16,7 @@ use super::{
     repeat::{RepeatArgs, announce},
     request::RequestArgs,
     trust::{KeyLogArgs, TrustArgs},
-    values::{chunk, duration, interval, payload, seconds, upload_file},
+    values::{chunk, count, duration, interval, payload, seconds, upload_file},
 };
 use crate::{exit::Usage, start_at::StartAt};
 
@@ -41,6 +41,9 @@ pub(crate) struct RemoteArgs {
     /// Time at which the transfer starts, by the clock of this machine: RFC 3339, at most 10 minutes ahead
     #[arg(long, value_name = "TIME", value_parser = StartAt::parse, conflicts_with = "retry")]
     pub(crate) start_at: Option<StartAt>,
+    /// Number of transfers, one after the other, each in a process of its own; the median goodput is printed last
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = count(1..=u32::MAX), conflicts_with_all = ["start_at", "continue_at"])]
+    pub(crate) rounds: u32,
     #[command(flatten)]
     connect: ConnectArgs,
     #[command(flatten)]
@@ -59,7 +62,7 @@ pub(crate) struct RemoteArgs {
     /// New folder of results for the record, which `merge`, `report` and `compare` read
     #[arg(long, value_name = "DIR")]
     pub(crate) results: Option<PathBuf>,
-    /// Print the record on stdout and nothing else
+    /// Print each record on stdout and nothing else
     #[arg(long)]
     pub(crate) json: bool,
     /// Show no progress

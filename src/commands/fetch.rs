@@ -15,6 +15,9 @@ pub(super) fn main(args: &FetchArgs) -> anyhow::Result<Verdict> {
             Usage::new("-o has room for one body; leave it out, or --connections and --streams").into()
         );
     }
+    if args.remote.rounds > 1 && args.output.as_deref().is_some_and(is_stdout) {
+        return Err(Usage::new("-o - is the body of one transfer; leave it out, or --rounds").into());
+    }
     if args.continue_at.is_some() {
         check_resumable(args.output.as_deref())?;
     }

@@ -19,6 +19,7 @@ mod progress;
 mod prove;
 mod report;
 mod reproduce;
+mod rounds;
 mod send;
 mod serve;
 mod signals;

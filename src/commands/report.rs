@@ -7,7 +7,12 @@ use anyhow::Context as _;
 use record::{Damage, ReadRecords, Record};
 use serde::Serialize;
 
-use crate::{cli::ReportArgs, exit::Usage, input::read_undamaged, output::file_url};
+use crate::{
+    cli::{self, ReportArgs},
+    exit::Usage,
+    input::read_undamaged,
+    output::file_url,
+};
 
 /// Runs `longhaul report`. Damaged lines are skipped, and reported as an error after the report.
 pub(super) fn main(args: &ReportArgs) -> anyhow::Result<Verdict> {
@@ -42,9 +47,10 @@ pub(super) fn main(args: &ReportArgs) -> anyhow::Result<Verdict> {
 
 /// Returns the title of a report: the command that made all records, such as "longhaul prove".
 fn title(records: &[Record]) -> String {
+    let definition = cli::definition();
     let command = |record: &Record| {
-        let command = record.command.as_deref().unwrap_or_default();
-        command.split_whitespace().nth(1).map(str::to_owned)
+        let mut words = record.command.as_deref().unwrap_or_default().split_whitespace();
+        words.find(|word| definition.find_subcommand(word).is_some()).map(str::to_owned)
     };
     let first = records.first().and_then(command);
     let is_common = records.iter().all(|record| command(record) == first);

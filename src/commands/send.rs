@@ -21,12 +21,15 @@ pub(super) fn main(args: &SendArgs) -> anyhow::Result<Verdict> {
     } else {
         upload
     };
-    if args.remote.load.is_parallel() && !upload.is_repeatable() {
-        let payload = upload.payload_kind();
-        let reason = format!(
-            "payload {payload} can be read once; --connections and --streams need a file or a generated body"
-        );
-        return Err(Usage::new(reason).into());
+    for (is_asked, need) in [
+        (args.remote.load.is_parallel(), "--connections and --streams need"),
+        (args.remote.rounds > 1, "--rounds needs"),
+    ] {
+        if is_asked && !upload.is_repeatable() {
+            let payload = upload.payload_kind();
+            let reason = format!("payload {payload} can be read once; {need} a file or a generated body");
+            return Err(Usage::new(reason).into());
+        }
     }
     if args.remote.load.is_parallel() && args.continue_at.is_some() {
         return Err(Usage::new("-C - resumes one body; leave out --connections and --streams").into());

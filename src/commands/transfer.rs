@@ -1,5 +1,7 @@
 //! The common part of `send` and `fetch`: the transfer with its progress, then the figures or the record.
 
+use std::iter;
+
 use analyse::Verdict;
 use anyhow::Context as _;
 use client::{Client, HandshakeKind, Options, Target, Transfer, TransferReport};
@@ -10,7 +12,7 @@ use record::{
 };
 use run::{Interruption, Threads};
 
-use super::progress::Progress;
+use super::{progress::Progress, rounds};
 use crate::{
     build::this_build,
     cli::RemoteArgs,
@@ -37,7 +39,15 @@ pub(super) fn transfer(
     let transfer = transfer.into();
     args.handshake.check_request(transfer.direction(), &options.request)?;
     args.start_at.map_or(Ok(()), |start| start.check(Timestamp::now()))?;
-    let results = args.results.as_deref().map(Results::create).transpose()?;
+    if rounds::are_asked(args) {
+        return rounds::run(args);
+    }
+    let round = rounds::record_file(args);
+    if round.is_some() {
+        process::end_with_parent();
+    }
+    let folder = args.results.as_deref().filter(|_| round.is_none());
+    let results = folder.map(Results::create).transpose()?;
     let (threads, shared) =
         Threads::start_anywhere(args.load.threads()).context("cannot start the threads")?;
     shared.iter().for_each(|shared| note(shared));
@@ -69,6 +79,10 @@ pub(super) fn transfer(
     match transferred? {
         Some(transferred) => {
             let written = results.map_or(Ok(()), |mut results| results.write(&transferred.record));
+            if let Some(file) = round {
+                rounds::hand_over(&transferred.record, &file)?;
+                return Ok(verdict(&transferred.record));
+            }
             let verdict = report(args, &transferred, stdout)?;
             written?;
             Ok(verdict)
@@ -89,9 +103,23 @@ fn report(args: &RemoteArgs, transferred: &TransferReport, stdout: Stdout) -> an
         (Stdout::Report, false) => print(&described(transferred))?,
         (Stdout::Body, _) => eprint!("{}", described(transferred)),
     }
-    let Some(fault) = &record.error else { return Ok(Verdict::Good) };
+    Ok(verdict(record))
+}
+
+/// Reports the error of a record on stderr, and returns the verdict.
+fn verdict(record: &Record) -> Verdict {
+    let Some(fault) = &record.error else { return Verdict::Good };
     eprintln!("error: {}", fault.message);
-    Ok(if fault.kind == FaultKind::Integrity { Verdict::IntegrityFailed } else { Verdict::RunFailed })
+    if fault.kind == FaultKind::Integrity { Verdict::IntegrityFailed } else { Verdict::RunFailed }
+}
+
+/// Returns the size, protocol, time and goodput of a transfer in a line; empty without a goodput.
+pub(super) fn goodput_line(record: &Record) -> String {
+    let Some((rate, elapsed)) = record.goodput_bytes_per_s.zip(record.elapsed_s) else {
+        return String::new();
+    };
+    let (size, protocol) = (size(record.case.total_bytes()), &record.case.protocol);
+    format!("{size} over {protocol} in {elapsed:.3} s: {}\n", speed(rate))
 }
 
 /// Returns the part of the requested handshake that the server did not support; `None` if the handshake was as
@@ -116,10 +144,6 @@ fn shortfall(asked: HandshakeKind, resumption: Resumption) -> Option<&'static st
 /// Formats the figures of a record, in a few lines.
 fn described(TransferReport { record, receipt, resumed_at, .. }: &TransferReport) -> String {
     let mut lines = Vec::new();
-    if let (Some(rate), Some(elapsed)) = (record.goodput_bytes_per_s, record.elapsed_s) {
-        let (size, protocol) = (size(record.case.total_bytes()), &record.case.protocol);
-        lines.push(format!("{size} over {protocol} in {elapsed:.3} s: {}", speed(rate)));
-    }
     if let Some(limit) = &record.limited_by {
         lines.push(format!("limited by {limit}"));
     }
@@ -165,7 +189,8 @@ fn described(TransferReport { record, receipt, resumed_at, .. }: &TransferReport
         let verdict = if integrity.matches { "matches" } else { "DIFFERS" };
         lines.push(format!("content: {} {} {verdict}", integrity.algorithm, integrity.received));
     }
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    let lines = lines.iter().map(|line| format!("{line}\n"));
+    iter::once(goodput_line(record)).chain(lines).collect()
 }
 
 /// Returns the last window of HTTP/2 that this end has granted; `None` unless the window adapts.

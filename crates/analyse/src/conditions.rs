@@ -6,9 +6,6 @@ use record::{CoreRoundTrip, End, Record, TransportStats};
 
 use crate::machines;
 
-/// The name of `doctor`'s condition about the distance between the cores of the two ends.
-const DISTANCE: &str = "between these cores";
-
 /// Returns a sentence with the sizes of segments and packets if both TCP and QUIC were measured. These sizes are part
 /// of the difference between their rows.
 pub(crate) fn packets(records: &[Record]) -> Option<String> {
@@ -44,14 +41,20 @@ fn sizes(all: &BTreeSet<u64>) -> String {
     texts.into_iter().collect::<Vec<_>>().join(" and ")
 }
 
-/// Returns a sentence if the cores of the two ends were far apart in at least one run. `None` if they were in all runs,
-/// and a warning of the machine already says so.
+/// Returns a sentence if the cores of the two ends were far apart in at least one run. `None` if they were far apart in
+/// all runs, and a warning in these records says so.
 pub(crate) fn core_distance(records: &[Record]) -> Option<String> {
     let trips = || records.iter().filter_map(|record| record.core_round_trip);
     let far = trips().filter(|trip| trip.is_far()).count();
     let most = trips().filter(|trip| trip.is_far()).map(CoreRoundTrip::longest).max()?.as_nanos();
     let near = trips().filter(|trip| !trip.is_far()).map(CoreRoundTrip::longest).max();
-    let is_warned = || records.iter().flat_map(|record| &record.warnings).any(|known| known.name == DISTANCE);
+    let is_warned = || {
+        let is_far = |record: &&Record| record.core_round_trip.is_some_and(CoreRoundTrip::is_far);
+        records
+            .iter()
+            .filter(is_far)
+            .all(|record| record.warnings.iter().any(|warning| warning.name == CoreRoundTrip::CONDITION))
+    };
     Some(match near {
         None if is_warned() => return None,
         None => format!(
@@ -181,7 +184,7 @@ mod tests {
         assert!(core_distance(&[at(320, 330)]).unwrap().contains("up to 330 ns"));
         let warned = |record| {
             with(record, |record| {
-                record.warnings = vec![Warning::new(DISTANCE, "they share no cache", "less")]
+                record.warnings = vec![Warning::new(CoreRoundTrip::CONDITION, "they share no cache", "less")]
             })
         };
         assert_eq!(core_distance(&[warned(at(320, 330))]), None);

@@ -135,6 +135,9 @@ pub struct CoreRoundTrip {
 }
 
 impl CoreRoundTrip {
+    /// The name of the condition that `longhaul doctor` examines, and of its [`Warning`](crate::Warning).
+    pub const CONDITION: &'static str = "between these cores";
+
     /// The shortest round-trip time between two cores without a common cache. A Zen 4 processor showed 45 to 95 ns
     /// within one third-level cache, and 300 to 360 ns between two.
     pub const FAR: Duration = Duration::from_nanos(200);

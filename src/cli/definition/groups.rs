@@ -108,6 +108,7 @@ const REQUEST: Group = Group {
         "retry_max_time",
         "timeout",
         "max_time",
+        "rounds",
         "start_at",
     ],
 };

@@ -18,8 +18,12 @@ const ROUND_TRIPS_MS: [u64; 5] = [5, 10, 20, 40, 80];
 /// The rate in Mbit/s, which bounds the larger windows over the shorter paths.
 const RATE: u64 = 200;
 
-/// The seconds of a body at the expected goodput: long enough that the beginning does not count.
+/// The least seconds of a body at the expected goodput.
 const BODY_S: f64 = 4.0;
+
+/// The least round trips of a body at the expected goodput. With 50 of them, the growth of quinn's congestion window at
+/// the beginning takes a tenth of the goodput over 80 ms.
+const BODY_ROUND_TRIPS: u64 = 150;
 
 /// The largest difference from the law, as a share of it.
 const TOLERANCE: f64 = 0.1;
@@ -88,7 +92,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
 fn words(row: &str, flags: &[&str], window: u64, rtt_ms: u64, law: f64) -> Vec<String> {
     // Windows of a protocol's own lie within that of the relay.
     let queue = if flags.is_empty() { format!(",queue={}", ByteSize(window)) } else { String::new() };
-    let body = ByteSize((law * 1e6 / 8.0 * BODY_S) as u64);
+    let seconds = BODY_S.max((BODY_ROUND_TRIPS * rtt_ms) as f64 / 1e3);
+    let body = ByteSize((law * 1e6 / 8.0 * seconds) as u64);
     let mut words = vec![
         "--protocol".into(),
         row.into(),

@@ -95,7 +95,7 @@ pub(super) fn all(analysis: &Analysis<'_>) -> Vec<SpeedAnswer> {
 }
 
 /// Returns whether a row takes part: HTTP, not a control, not of `bench --peer`, with a goodput, and without a finding
-/// that fails a command. A row with a single run takes part, too: without it, a slower protocol could be named.
+/// that fails a command. A row with a single run takes part: leaving it out could name a slower protocol the fastest.
 fn takes_part(analysis: &Analysis<'_>, row: &Row<'_>) -> bool {
     let is_sound = analysis.findings_of(row).all(|finding| finding.kind.verdict() == Verdict::Good);
     let is_own = row.facts.http.is_some() && !row.is_control && row.peer_end().is_none();
@@ -170,7 +170,7 @@ impl SpeedAnswer {
         let parts: Vec<String> = contests().map(|contest| contest.text(of_each)).collect();
         let has_interval =
             |contest: &Contest| contest.leader().is_some_and(|leader| leader.uncertainty().is_some());
-        let few = if contests().any(has_interval) { "" } else { " (too few rounds for intervals)" };
+        let few = if contests().all(has_interval) { "" } else { " (too few rounds for intervals)" };
         Some(format!("{what}{common}, MiB/s: {}{few}", parts.join("; ")))
     }
 

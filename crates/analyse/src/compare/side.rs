@@ -14,8 +14,10 @@ pub(super) struct Side {
     /// The runs of each series, in the order of the series' first appearance.
     pub(super) series: Vec<(SeriesKey, Vec<Run>)>,
     known: HashMap<SeriesKey, usize>,
-    /// The first warning of each condition, by the name of the condition.
-    warnings: BTreeMap<String, String>,
+    /// The sessions of the records.
+    sessions: BTreeSet<String>,
+    /// The first warning of each condition and the sessions that had it, by the name of the condition.
+    warnings: BTreeMap<String, (String, BTreeSet<String>)>,
     /// All values of each fact about machine, build, limits and observed framing, by the path of the fact.
     pub(super) facts: BTreeMap<String, BTreeSet<String>>,
     /// The machines, kernels and allocators of the records.
@@ -43,10 +45,13 @@ impl Side {
     pub(super) fn add(&mut self, record: &Record) {
         self.note_facts(record);
         for warning in &record.warnings {
-            if !self.warnings.contains_key(&warning.name) {
-                self.warnings.insert(warning.name.clone(), warning.to_string());
-            }
+            let sessions = self
+                .warnings
+                .entry(warning.name.clone())
+                .or_insert_with(|| (warning.to_string(), BTreeSet::new()));
+            sessions.1.insert(record.run_id.clone());
         }
+        self.sessions.insert(record.run_id.clone());
         let key = SeriesKey::of(record);
         let next = self.series.len();
         let index = *self.known.entry(key.clone()).or_insert(next);
@@ -102,9 +107,15 @@ impl Side {
         self.known = self.series.iter().enumerate().map(|(index, (key, _))| (key.clone(), index)).collect();
     }
 
-    /// Returns the warnings of the machine, one for each condition.
+    /// Returns the warnings of the machine, one for each condition. A warning of some sessions only begins with their
+    /// number.
     pub(super) fn warnings(&self) -> Vec<String> {
-        self.warnings.values().cloned().collect()
+        let all = self.sessions.len();
+        let text = |(text, sessions): &(String, BTreeSet<String>)| match sessions.len() {
+            some if some < all => format!("in {some} of {all} sessions, {text}"),
+            _ => text.clone(),
+        };
+        self.warnings.values().map(text).collect()
     }
 
     /// Returns the runs of a series; `None` if this side does not have the series.

@@ -71,7 +71,10 @@ fn differences(comparison: &Comparison) -> String {
 fn one_sided(word: &str, side: &str, names: &[String]) -> String {
     match names {
         [first, .., last] if names.len() > LISTED => {
-            format!("{word}  {} cases from {first} to {last}: only the {side} has them\n", names.len())
+            format!(
+                "{word}  {} cases from {first} to {last}: only the {side} has them (--json lists them)\n",
+                names.len()
+            )
         }
         _ => names.iter().map(|name| format!("{word}  {name}: only the {side} has it\n")).collect(),
     }
@@ -338,7 +341,7 @@ mod tests {
         let text = comparison_text(&Comparison::of(&chunks("h1"), &[run("h2")], &Thresholds::default()));
         let expected = [
             "No case is in both sets: the base has h1/up/1KiB/2GiB, the candidate has h2/up/64KiB/2GiB.",
-            "MISSING  9 cases from h1/up/1KiB/2GiB to h1/up/9KiB/2GiB: only the base has them",
+            "MISSING  9 cases from h1/up/1KiB/2GiB to h1/up/9KiB/2GiB: only the base has them (--json lists them)",
             "NEW  h2/up/64KiB/2GiB: only the candidate has it",
         ];
         assert_eq!(text.lines().collect::<Vec<_>>(), expected);

@@ -165,13 +165,24 @@ pub(super) fn weaknesses(comparison: &Comparison) -> Vec<String> {
     };
     let (far, disturbed) = (runs(|case| case.left_out), runs(|case| case.disturbed));
     let apart = comparison.cases.iter().filter(|case| !case.in_turns).count();
-    let counted = [
-        (far > 0).then(|| format!("{far} of {all} runs count for no speed: the cores of the two ends were far apart.")),
-        (disturbed > 0).then(|| format!("{disturbed} of {all} runs were disturbed.")),
+    let one_sided = comparison.cases.iter().filter(|case| case.distances_differ).count();
+    let numbers = [
+        (one_sided > 0).then(|| {
+            let cases = comparison.cases.len();
+            format!("In {one_sided} of {cases} cases, the cores of the two ends were far apart on one side alone.")
+        }),
+        (far > 0).then(|| {
+            let count = if far == 1 { "counts" } else { "count" };
+            format!("{far} of {all} runs {count} for no speed: the cores of the two ends were far apart.")
+        }),
+        (disturbed > 0).then(|| {
+            let were = if disturbed == 1 { "was" } else { "were" };
+            format!("{disturbed} of {all} runs {were} disturbed.")
+        }),
         (apart > 0).then(|| {
             let cases = comparison.cases.len();
             format!("{apart} of {cases} cases were not run in turns: their ratios include the drift of the machine.")
         }),
     ];
-    warnings.chain(counted.into_iter().flatten()).collect()
+    warnings.chain(numbers.into_iter().flatten()).collect()
 }

@@ -256,20 +256,18 @@ mod tests {
 
     #[test]
     fn warnings_of_a_machine_and_runs_that_do_not_count_are_at_the_top() {
-        let far: Vec<Record> = runs("h2", &STEADY)
-            .into_iter()
-            .map(|record| {
-                with(record, |record| {
-                    record.warnings = vec![Warning::new("load", "other programs are busy", "lower figures")];
-                    record.core_round_trip = Some(CoreRoundTrip { before_ns: 320, after_ns: 330 });
-                    record.disturbed = Some(true);
-                })
-            })
-            .collect();
-        let page = page(&runs("h2", &STEADY), &far);
+        let mut candidate = runs("h2", &STEADY);
+        candidate[0] = with(candidate[0].clone(), |record| {
+            record.warnings = vec![Warning::new("load", "other programs are busy", "lower figures")];
+            record.core_round_trip = Some(CoreRoundTrip { before_ns: 320, after_ns: 330 });
+            record.disturbed = Some(true);
+        });
+        let all = 2 * candidate.len();
+        let page = page(&runs("h2", &STEADY), &candidate);
         let head = page.split("</header>").next().unwrap();
         assert!(head.contains("In the candidate, other programs are busy. Expect lower figures."), "{head}");
-        assert!(head.contains(&format!("{} of {} runs were disturbed.", far.len(), 2 * far.len())), "{head}");
+        assert!(head.contains(&format!("1 of {all} runs was disturbed.")), "{head}");
+        assert!(head.contains(&format!("1 of {all} runs counts for no speed")), "{head}");
     }
 
     #[test]

@@ -129,7 +129,7 @@ fn controls(proof: &Proof, screen: &Screen) -> String {
     }
     let expected = proof.controls.iter().filter(|control| control.is_as_expected()).count();
     let so = if expected == all { ", so growth is noticed" } else { "" };
-    screen.wrapped(&format!("controls: {expected} of {all} behave as they must{so}"))
+    screen.wrapped(&format!("controls: {expected} of {all} behave as expected{so}"))
 }
 
 #[cfg(test)]
@@ -157,7 +157,7 @@ mod tests {
         let line = text.lines().find(|line| line.starts_with("h2/up/64KiB ")).unwrap();
         let fields: Vec<&str> = line.split_whitespace().collect();
         assert_eq!(fields[2..], ["10.0/10.0", "25/25", "CONSTANT"], "{text}");
-        assert!(text.ends_with("controls: 1 of 1 behave as they must, so growth is noticed\n"), "{text}");
+        assert!(text.ends_with("controls: 1 of 1 behave as expected, so growth is noticed\n"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
 
@@ -168,6 +168,6 @@ mod tests {
         let text = text(&proof, &[], &Screen::terminal(80).coloured());
         assert!(text.contains("\x1b[31mGROWING\x1b[0m\n  receiver: GROWING: "), "{text}");
         assert!(text.contains("\x1b[31munnoticed\x1b[0m: control h2/up/64KiB: CONSTANT"), "{text}");
-        assert!(text.ends_with("controls: 0 of 1 behave as they must\n"), "{text}");
+        assert!(text.ends_with("controls: 0 of 1 behave as expected\n"), "{text}");
     }
 }

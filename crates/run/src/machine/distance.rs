@@ -103,7 +103,7 @@ pub(super) fn diagnosis(cores: Cores, watch: Duration) -> Option<Diagnosis> {
 }
 
 fn diagnose(least: Duration, most: Duration) -> Diagnosis {
-    let name = "between these cores";
+    let name = CoreRoundTrip::CONDITION;
     let seen = format!("{} to {} ns there and back", least.as_nanos(), most.as_nanos());
     if most < CoreRoundTrip::FAR {
         return Diagnosis::good(name, seen);

@@ -88,7 +88,7 @@ function facts() {
 /** A link to the warnings, for a narrow page, on which they stand below the tiles. */
 const warningsLink = () =>
   data.warnings.length > 0 &&
-  el("p", { class: "warned" }, el("a", { href: "#warnings" }, `▲ ${countText(data.warnings.length, "warning")} about this machine`));
+  el("p", { class: "warned" }, el("a", { href: "#warnings" }, `▲ ${countText(data.warnings.length, "warning")}`));
 
 function head() {
   return [

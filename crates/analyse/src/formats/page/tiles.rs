@@ -44,7 +44,7 @@ pub(super) fn tiles(analysis: &Analysis<'_>) -> Vec<Tile> {
     speeds.chain(answer.memory.as_ref().map(of_memory)).chain(proof.into_iter().flat_map(of_proof)).collect()
 }
 
-/// Returns the tiles of a proof: the number of constant ends, and the number of controls that behave as they must.
+/// Returns the tiles of a proof: the number of constant ends, and the number of controls that behave as expected.
 fn of_proof(proof: &Proof) -> [Tile; 2] {
     let share = |good: usize, all: usize, what: &str| match all {
         0 => "none".to_owned(),
@@ -53,11 +53,11 @@ fn of_proof(proof: &Proof) -> [Tile; 2] {
     let constant = proof.judgements.iter().filter(|end| end.verdict() == Verdict::Good).count();
     let noticed = proof.controls.iter().filter(|control| control.is_as_expected()).count();
     let tone = |is_good| if is_good { Tone::Good } else { Tone::Bad };
-    let open = proof.judgements.iter().find(|end| end.verdict() != Verdict::Good);
+    let open = proof.judgements.iter().filter(|end| end.verdict() != Verdict::Good);
+    let open = open.min_by_key(|end| end.verdict());
     let open = open.map(|end| {
         let reason = end.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
-        let remedy = if end.needs_rounds() { " More rounds may decide (-r)." } else { "" };
-        format!("{} {}{reason}.{remedy}", end.series.key, end.series.end_name())
+        format!("{} {}{reason}.", end.series.key, end.series.end_name())
     });
     let controls = match proof.controls.len() {
         0 if proof.lacks_controls => "They were not run, so nothing is proven.",
@@ -140,10 +140,11 @@ fn figure(leader: &Contestant) -> String {
     let Interval { low, high } = leader.goodput.range();
     let (low, high) = (rate(low), rate(high));
     let range = match leader.goodput.interval {
-        Some(_) => format!("[{low}, {high}]"),
-        None => format!("({low} to {high})"),
+        Some(_) => format!("[{low}, {high}] "),
+        None if low == high => String::new(),
+        None => format!("({low} to {high}) "),
     };
-    format!("{range} at {} chunks", spaced(leader.chunk))
+    format!("{range}at {} chunks", spaced(leader.chunk))
 }
 
 fn of_chunks(speed: &SpeedAnswer, scope: &str) -> Option<Tile> {
