@@ -329,7 +329,7 @@ mod tests {
     #[test]
     fn a_single_run_has_a_time_left_once_a_part_of_it_is_done() {
         let case = Case::new("h3");
-        let mut view = LiveView::new(Mode::Quiet, Expectation::of(&[case.clone()], 1));
+        let mut view = LiveView::new(Mode::Quiet, Expectation::of(std::slice::from_ref(&case), 1));
         view.started(&case, 0);
         assert_eq!(view.case_line(), "h3/up/64KiB/2GiB round 1");
         view.receive(64 << 20);
