@@ -115,7 +115,7 @@ fn missing_new_and_different_cases_are_reported_and_damage_is_named() {
     let (output, _) = compare(&base, &candidate, &["-o", page.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{}", common::text(&output.stderr));
     let page = fs::read_to_string(page.join("compare.html")).unwrap();
-    assert!(page.contains("1 cases only in the base") && page.contains("machine kernel"), "{page}");
+    assert!(page.contains("1 case only in the base") && page.contains("machine kernel"), "{page}");
     let (output, text) = compare(&base, &candidate, &["--fail-on", "worse"]);
     assert_eq!(output.status.code(), Some(6), "one round decides nothing: {text}");
 
