@@ -59,7 +59,7 @@ pub(crate) struct RemoteArgs {
     /// Name of the transfer in its record: transfers of one case, label and peer form one series
     #[arg(long, value_name = "TEXT")]
     label: Option<String>,
-    /// New folder of results for the record, which `merge`, `report` and `compare` read
+    /// New folder of results for the records, which `merge`, `report` and `compare` read
     #[arg(long, value_name = "DIR")]
     pub(crate) results: Option<PathBuf>,
     /// Print each record on stdout and nothing else

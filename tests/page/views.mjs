@@ -26,7 +26,7 @@ export function checkRanges(data, states, fault) {
   const isRepeated = shown.length > 0 && shown.every((c) => isSpread(c.goodput_bytes_per_s));
   const hasPeaks = isRepeated && shown.every((c) => isSpread(c.sender?.peak_rss_spread));
   for (const [figure, { ranges }] of Object.entries(states)) {
-    const isExpected = (isRepeated && /^(goodput|tax|cpu)/.test(figure)) || (hasPeaks && /^rss/.test(figure));
+    const isExpected = (isRepeated && /^(goodput|tax|cpu|throughput|latency)/.test(figure)) || (hasPeaks && /^rss/.test(figure));
     if (isExpected && ranges === 0) fault(`chart ${figure} shows no range and no round`);
   }
 }

@@ -48,6 +48,8 @@ mod process;
 mod relay_process;
 mod reply;
 mod rounds;
+#[cfg(test)]
+mod scripts;
 mod session;
 mod settings;
 mod thread_share;

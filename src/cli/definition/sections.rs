@@ -194,6 +194,11 @@ fn verdicts(command: &str) -> &'static [(Verdict, &'static str)] {
             (RunFailed, "the records have a failed run"),
             (MemoryOver, "memory over a ceiling or its budget, or growing"),
             (IntegrityFailed, "the records have received bytes that differ from the sent ones"),
+            (Inconclusive, "whether memory grows is unclear"),
+        ],
+        "plan" => &[
+            (RunFailed, "a run failed (with --verify)"),
+            (Inconclusive, "a measured median is over 10 % from the plan (with --verify)"),
         ],
         "compare" => &[
             (RunFailed, "a new kind of failure (with --fail-on worse)"),

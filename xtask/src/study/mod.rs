@@ -5,6 +5,8 @@ mod options;
 mod pairs;
 mod program;
 mod records;
+#[cfg(test)]
+mod scripts;
 mod server;
 mod table;
 

@@ -114,19 +114,19 @@ pub(crate) fn build_in(workspace: &Path, target: &Path, options: &[&str]) -> Res
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt as _};
+    use std::fs;
 
     use record::Case;
 
     use super::*;
+    use crate::study::scripts;
 
     /// Runs one bench with a shell script in place of longhaul. Returns the records, and the content of the file of
     /// records.
     fn bench(script: &str) -> (Result<Vec<Record>>, String) {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("longhaul");
-        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        scripts::write(&program, &format!("#!/bin/sh\n{script}\n"));
         let kept = folder.path().join("records.jsonl");
         let mut file = RecordFile::create(kept.clone()).unwrap();
         let longhaul = Longhaul::new(program, &["--profile".into(), "fast".into()]);

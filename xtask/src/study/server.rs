@@ -169,11 +169,10 @@ fn ticks(stat: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use record::Case;
 
     use super::*;
+    use crate::study::scripts;
 
     /// Returns a shell script in place of longhaul. It acts as a server, and as an upload that prints its arguments on
     /// standard error and then runs `sent`.
@@ -183,8 +182,7 @@ mod tests {
             r#"{"event":"listening","cleartext":"127.0.0.1:1","tls":"127.0.0.1:2","certificate":"/c.pem"}"#;
         let serve = format!("serve) echo '{line}'; exec sleep 100 ;;");
         let script = format!("#!/bin/sh\ncase $1 in {serve} send) echo \"$*\" >&2; {sent} ;; esac\n");
-        fs::write(&program, script).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        scripts::write(&program, &script);
         program
     }
 

@@ -1,11 +1,9 @@
 //! Tests of the executor, with shell scripts as workers.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
-
 use record::FaultKind;
 
 use super::*;
-use crate::Unobserved;
+use crate::{Unobserved, scripts};
 
 const LISTENING: &str = r#"echo '{"listening":{"addr":"127.0.0.1:9","certificate":null}}'; "#;
 
@@ -27,8 +25,7 @@ async fn run(server: &str, client: &str) -> Outcome {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("worker");
     let choose = format!("case \"$job\" in *'\"role\":\"server\"'*) {server} ;; *) {client} ;; esac");
-    fs::write(&program, format!("#!/bin/sh\nread -r job\n{choose}\n")).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    scripts::write(&program, &format!("#!/bin/sh\nread -r job\n{choose}\n"));
     executor(program).run(&case(), &mut Unobserved).await
 }
 
@@ -115,8 +112,7 @@ async fn a_worker_has_the_fixed_environment_and_no_other() {
 /// Returns an executor whose worker is a shell script in `folder`.
 fn scripted(folder: &tempfile::TempDir, script: &str) -> ProcessExecutor {
     let program = folder.path().join("worker");
-    fs::write(&program, format!("#!/bin/sh\nread -r job\n{script}\n")).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    scripts::write(&program, &format!("#!/bin/sh\nread -r job\n{script}\n"));
     executor(program)
 }
 

@@ -1,8 +1,7 @@
 //! Tests of runs over two hosts that are one process, with shell scripts as workers.
 
 use std::{
-    cell::Cell, collections::VecDeque, fs, future::pending, os::unix::fs::PermissionsExt as _, path::PathBuf,
-    rc::Rc, sync::Arc, time::Duration,
+    cell::Cell, collections::VecDeque, fs, future::pending, path::PathBuf, rc::Rc, sync::Arc, time::Duration,
 };
 
 use async_trait::async_trait;
@@ -18,7 +17,7 @@ use super::{
     lines::{LineWriter, Lines},
     wire::{Answer, Demand, RunDemand},
 };
-use crate::{Executor as _, Observer, Outcome, ProcessExecutor, Settings, Unobserved};
+use crate::{Executor as _, Observer, Outcome, ProcessExecutor, Settings, Unobserved, scripts};
 
 const LISTENING: &str = r#"echo '{"listening":{"addr":"0.0.0.0:9","certificate":null}}'; "#;
 
@@ -49,8 +48,7 @@ impl Program {
         let choose = format!("case \"$job\" in *'\"role\":\"server\"'*) {server} ;; *) {client} ;; esac");
         let script =
             format!("#!/bin/sh\necho $$ >> {}/pids\nread -r job\n{choose}\n", folder.path().display());
-        fs::write(folder.path().join("worker"), script).unwrap();
-        fs::set_permissions(folder.path().join("worker"), fs::Permissions::from_mode(0o755)).unwrap();
+        scripts::write(&folder.path().join("worker"), &script);
         Self { folder }
     }
 

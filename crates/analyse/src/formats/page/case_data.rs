@@ -185,9 +185,13 @@ struct EndData {
     /// The processor time of each run.
     cpu_rounds: Vec<f64>,
     throughput: Option<Throughput>,
+    /// The p1, p5, p50, p95 and the maximum of the throughput of each run.
+    throughput_rounds: Vec<[u64; 5]>,
     /// The longest silence in any run, in seconds.
     longest_silence_s: Option<f64>,
     pull_wait: Option<Latency>,
+    /// The p50, p99, p99.9 and the maximum of the waits of each run.
+    pull_wait_rounds: Vec<[u64; 4]>,
     timeline: Vec<Sample>,
 }
 
@@ -232,6 +236,8 @@ impl EndData {
         let ends: Vec<&EndRecord> =
             row.records.iter().filter(|run| run.is_ok()).filter_map(|run| run.end(end)).collect();
         let Merged { throughput, pull_wait } = Merged::of(row, end);
+        let rates = ends.iter().filter_map(|end| end.throughput.as_ref());
+        let waits = ends.iter().filter_map(|end| end.pull_wait());
         let room =
             |(allowed, peak): (u64, u64)| Some(i64::try_from(allowed).ok()? - i64::try_from(peak).ok()?);
         Some(Self {
@@ -245,8 +251,12 @@ impl EndData {
             socket_peak_bytes: figures.socket_peak,
             cpu_s_per_gib: figures.cpu_s_per_gib,
             cpu_rounds: ends.iter().filter_map(|end| end.cpu.s_per_gib).map(rounded).collect(),
+            throughput_rounds: rates
+                .map(|rates| [rates.p1, rates.p5, rates.p50, rates.p95, rates.max])
+                .collect(),
             throughput: throughput.map(|throughput| Throughput { hdr: None, ..throughput }),
             longest_silence_s: ends.iter().filter_map(|end| end.longest_silence_s).reduce(f64::max),
+            pull_wait_rounds: waits.map(|wait| [wait.p50, wait.p99, wait.p999, wait.max]).collect(),
             pull_wait: pull_wait.map(|wait| Latency { hdr: None, ..wait }),
             timeline: thinned(&typical.memory.timeline, samples),
         })

@@ -51,12 +51,22 @@ function byProtocolView(cases, { columns, series, beside = () => [], hasBars = f
 const underAxis = (name, extra = {}) =>
   amountAxis(name, { nameLocation: "middle", nameGap: 28, nameTextStyle: labelStyle(), splitNumber: 4, ...extra });
 
+/** The percentiles of each round as dots beside those of all rounds together. `roundsOf` lists the rounds of a case. */
+const percentileRounds = (names, roundsOf, toUnit) => (name, rows) =>
+  roundSeries(
+    name,
+    rows.flatMap((c, at) =>
+      (roundsOf(c) ?? []).map((round) => [toUnit(round[names.indexOf(name)]), at]).filter(([value]) => value > 0),
+    ),
+  );
+
 function throughputPlan(cases) {
+  const names = ["p1", "p5", "p50", "p95", "max"];
   const rates = (c) => c.receiver?.throughput;
   const column = (key) => (c) => toMib(rates(c)?.[key]);
   return {
     id: "throughput",
-    heading: "Throughput percentiles at the receiver, all rounds together",
+    heading: "Throughput percentiles at the receiver",
     term: "throughput",
     cases: cases.filter(rates),
     isByProtocol: true,
@@ -64,8 +74,9 @@ function throughputPlan(cases) {
     dimensions: BY_PROTOCOL,
     view: (shown) =>
       byProtocolView(shown, {
-        columns: { p1: column("p1"), p5: column("p5"), p50: column("p50"), p95: column("p95"), max: column("max") },
+        columns: Object.fromEntries(names.map((name) => [name, column(name)])),
         series: pointSeries,
+        beside: percentileRounds(names, (c) => c.receiver?.throughput_rounds, toMib),
         axis: () => underAxis("MiB/s"),
         unit: "MiB/s",
         text: threeDigits,
@@ -93,14 +104,18 @@ function silenceText(rows) {
   return longest && `With HTTP, no receiver waited longer than ${time} for bytes (${longest.protocol}).`;
 }
 
+/** The longest wait of the sender in any round, in nanoseconds. */
+const longestWait = (c) => highest(c.sender?.pull_wait_rounds ?? [], (round) => round.at(-1))?.at(-1) ?? null;
+
 function pullWaitPlan(cases) {
+  const names = ["p50", "p99", "p99.9", "max"];
   const latency = (c) => c.sender?.pull_wait;
   // A logarithmic axis cannot show 0.
   const column = (key) => (c) => toMicroseconds(latency(c)?.[key]) || null;
   const text = (v) => (v < 10 ? twoDecimals(v) : whole(v));
   return {
     id: "latency",
-    heading: "Waits of the sender for the next request, all rounds together",
+    heading: "Waits of the sender for the next request",
     term: "latency",
     cases: cases.filter(latency),
     isByProtocol: true,
@@ -108,8 +123,9 @@ function pullWaitPlan(cases) {
     dimensions: BY_PROTOCOL,
     view: (shown) =>
       byProtocolView(shown, {
-        columns: { p50: column("p50"), p99: column("p99"), "p99.9": column("p999"), max: column("max") },
+        columns: Object.fromEntries(names.map((name) => [name, column(name.replace(".", ""))])),
         series: pointSeries,
+        beside: percentileRounds(names, (c) => c.sender?.pull_wait_rounds, toMicroseconds),
         axis: () =>
           underAxis("µs, logarithmic", {
             type: "log",
@@ -118,8 +134,8 @@ function pullWaitPlan(cases) {
         unit: "µs",
         text,
         reading: (rows) => {
-          const slowest = highest(rows.filter(isHttp), column("max"));
-          const wait = slowest && withUnit(text(column("max")(slowest)), "µs");
+          const slowest = highest(rows.filter(isHttp), longestWait);
+          const wait = slowest && withUnit(text(toMicroseconds(longestWait(slowest))), "µs");
           return slowest && `With HTTP, no single wait was longer than ${wait} (${slowest.protocol}).`;
         },
       }),

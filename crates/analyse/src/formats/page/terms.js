@@ -100,12 +100,12 @@ const TERMS = {
   throughput: {
     name: "a throughput percentile",
     meaning:
-      "The receiver’s rate over each window of body; a window is the larger of one chunk and 1 MiB, and weighs as much as it lasted. For 1 % of the time the rate was p1 or lower, for 95 % of it p95 or lower. Records written before 2026-11-27 count all windows alike.",
+      "The receiver’s rate over each window of body; a window is the larger of one chunk and 1 MiB, and weighs as much as it lasted. For 1 % of the time the rate was p1 or lower, for 95 % of it p95 or lower. A dot stands for one round; a symbol for all rounds together, or for the round of median goodput if the records have no histograms. Records written before 2026-11-27 count all windows alike.",
   },
   latency: {
     name: "the wait of the sender",
     meaning:
-      "The sender’s time from handing over a chunk to being asked for the next: backpressure, not the time of delivery. 99 % of the chunks waited p99 or less. Of small chunks, one in many is timed.",
+      "The sender’s time from handing over a chunk to being asked for the next: backpressure, not the time of delivery. 99 % of the chunks waited p99 or less. A dot stands for one round; a symbol for all rounds together, or for the round of median goodput if the records have no histograms. Of small chunks, one in many is timed.",
   },
   slope: {
     name: "the slope of memory",
