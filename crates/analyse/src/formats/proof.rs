@@ -276,7 +276,7 @@ pub(super) fn control(control: &Judgement) -> String {
     };
     let (name, expected) = (&control.series.key, control.expected());
     if control.is_as_expected() {
-        return format!("control {name}: {expected}, as it must: {slope}");
+        return format!("control {name}: {expected}, as expected: {slope}");
     }
     format!(
         "control {name}: {}, but it is {expected} on purpose: {slope}. The instrument does not notice, so nothing is proven",

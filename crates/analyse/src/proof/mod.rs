@@ -68,7 +68,7 @@ impl Proof {
     }
 
     /// Returns the verdict of the proof. The worst end or series of absorbed bytes decides. A control that is missing,
-    /// or does not behave as it must, makes the proof inconclusive.
+    /// or does not behave as expected, makes the proof inconclusive.
     pub fn verdict(&self) -> Verdict {
         let ends = self.judgements.iter().map(Judgement::verdict);
         let controls = self.controls.iter().map(|control| match control.is_as_expected() {

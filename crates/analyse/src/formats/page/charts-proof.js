@@ -33,7 +33,7 @@ function proofReading({ ends, lacks_controls }) {
     controls.length === 0
       ? `No controls were run${lacks_controls ? " yet" : ""}, so nothing shows that growth would be noticed.`
       : unnoticed === 0
-        ? `${countText(controls.length, "control")} behaved as ${controls.length === 1 ? "it" : "they"} must.`
+        ? `${countText(controls.length, "control")} behaved as expected.`
         : `${unnoticed} of ${countText(controls.length, "control")} went unnoticed, so nothing is proven.`;
   return [`Of ${countText(measured.length, "end")}: ${words.join(", ")}.`, bound, noticed].filter(Boolean).join(" ");
 }
@@ -74,7 +74,7 @@ function proofOption(proof, names, ends, chartWidth) {
     is_control ? "control" : PROOF_STYLES[endNames.indexOf(end) % PROOF_STYLES.length];
   const words = ({ is_control, is_as_expected, word }) => {
     if (!is_control) return word;
-    return isNarrow ? "control" : `control: ${word}, ${is_as_expected ? "as it must" : "UNNOTICED"}`;
+    return isNarrow ? "control" : `control: ${word}, ${is_as_expected ? "as expected" : "UNNOTICED"}`;
   };
   const series = ends.flatMap((end, at) => {
     if (end.slope == null) return [];
