@@ -126,7 +126,7 @@ fn record_of(round: u32, file: &Path, status: ExitStatus) -> anyhow::Result<Opti
     }
 }
 
-/// What the last line states about all rounds.
+/// The figures of all rounds that the last line states.
 #[derive(Default)]
 struct Summary {
     rounds: usize,

@@ -6,6 +6,7 @@ mod pairs;
 mod program;
 mod records;
 #[cfg(test)]
+#[path = "../../../crates/run/src/scripts.rs"]
 mod scripts;
 mod server;
 mod table;

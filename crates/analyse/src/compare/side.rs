@@ -49,9 +49,9 @@ impl Side {
                 .warnings
                 .entry(warning.name.clone())
                 .or_insert_with(|| (warning.to_string(), BTreeSet::new()));
-            sessions.1.insert(record.run_id.clone());
+            insert(&mut sessions.1, &record.run_id);
         }
-        self.sessions.insert(record.run_id.clone());
+        insert(&mut self.sessions, &record.run_id);
         let key = SeriesKey::of(record);
         let next = self.series.len();
         let index = *self.known.entry(key.clone()).or_insert(next);
@@ -134,6 +134,13 @@ impl Run {
             is_undisturbed: record.is_undisturbed(),
             figures: METRICS.iter().map(|metric| metric.of(record)).collect(),
         }
+    }
+}
+
+/// Inserts a text into a set, without a copy if the set has it.
+fn insert(set: &mut BTreeSet<String>, text: &str) {
+    if !set.contains(text) {
+        set.insert(text.to_owned());
     }
 }
 
