@@ -153,12 +153,23 @@ impl Finding {
         Self { kind, case: case.to_string(), end: None, expected: None, measured: None, detail: None }
     }
 
+    /// Returns the expected and the measured figure as text: exactly where they would be the same when rounded.
+    pub(crate) fn figures(&self) -> [String; 2] {
+        let figures = [self.expected, self.measured];
+        let rounded =
+            figures.map(|figure| figure.map_or_else(|| "nothing".to_owned(), |figure| figure.to_string()));
+        match figures {
+            [Some(Figure { unit: Unit::Mib, .. }), Some(_)] if rounded[0] == rounded[1] => {
+                figures.map(|figure| format!("{:.3} MiB", figure.map_or(f64::NAN, |figure| figure.value)))
+            }
+            _ => rounded,
+        }
+    }
+
     /// Returns the finding as a clause, without the name of the case.
     pub fn describe(&self) -> String {
         let end = self.end.map_or_else(|| "an end".to_owned(), |end| end.to_string());
-        let shown =
-            |figure: Option<Figure>| figure.map_or_else(|| "nothing".to_owned(), |figure| figure.to_string());
-        let (measured, expected) = (shown(self.measured), shown(self.expected));
+        let [expected, measured] = self.figures();
         let detail = self.detail.as_deref().unwrap_or_default();
         match self.kind {
             FindingKind::WrongBytes | FindingKind::Failed => {
@@ -190,5 +201,22 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.case, self.describe())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peak_just_above_its_ceiling_reads_differently_from_it() {
+        let over = |measured| {
+            let mut finding = Finding::new(FindingKind::OverCeiling, "h2c");
+            (finding.expected, finding.measured) =
+                (Some(Figure::bytes(12 << 20)), Some(Figure::bytes(measured)));
+            finding.figures()
+        };
+        assert_eq!(over((12 << 20) + 4096), ["12.000 MiB", "12.004 MiB"]);
+        assert_eq!(over(13 << 20), ["12.0 MiB", "13.0 MiB"]);
     }
 }

@@ -28,10 +28,7 @@ pub fn gate_text(gate: &Gate) -> String {
 
 fn line(finding: &Finding) -> String {
     let (case, end) = (&finding.case, finding.end.map_or_else(String::new, |end| format!(" {end}")));
-    let shown = |figure: Option<crate::Figure>| {
-        figure.map_or_else(|| "nothing".to_owned(), |figure| figure.to_string())
-    };
-    let (expected, measured) = (shown(finding.expected), shown(finding.measured));
+    let [expected, measured] = finding.figures();
     let detail = finding.detail.as_deref().unwrap_or_default();
     match finding.kind {
         FindingKind::OverCeiling => {
