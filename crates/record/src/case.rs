@@ -1,5 +1,6 @@
 //! A case as plain data: protocol, direction, sizes, other axes and limits of one transfer to measure.
 
+mod limits;
 #[cfg(test)]
 mod tests;
 
@@ -8,8 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ByteSize, CaseKey, ChunkSize, DEFAULT_SEED, DEFAULT_SPIN, Direction, LIMITS, Limit, LimitValue, Limits,
-    NetworkSpec, PayloadKind, Profile, Protocol, Rate, SinkKind, key::Axis, spin::spin_name,
+    ByteSize, CaseKey, ChunkSize, DEFAULT_SEED, DEFAULT_SPIN, Direction, Limits, NetworkSpec, PayloadKind,
+    Rate, SinkKind, key::Axis, spin::spin_name,
 };
 
 /// One case: a transfer by its protocol, direction, chunk size, body size and every other axis.
@@ -148,7 +149,7 @@ impl Case {
             direction: self.direction,
             chunk: self.chunk.into(),
             body: Some(self.body),
-            axes: self.axes(&|profile, limit| limit.preset(profile).into()),
+            axes: self.axes(limits::on_one_machine),
         })
     }
 
@@ -156,19 +157,9 @@ impl Case {
     /// of [`Limits::for_any_peer`].
     #[must_use]
     pub fn towards_any_peer(self) -> Self {
-        let axes = self.axes(&|profile, limit| Limits::for_any_peer(profile).get(limit));
+        let axes = self.axes(limits::towards_any_peer);
         let key = CaseKey { axes, ..self.key() };
         Self { recorded: Some(key), ..self }
-    }
-
-    /// Removes the limits at their defaults from the key of a transfer to any peer. Earlier versions wrote them.
-    pub(crate) fn leave_out_defaults_for_any_peer(&mut self) {
-        let defaults = Limits::for_any_peer(Profile::default());
-        let is_default =
-            |axis: &Axis| LIMITS.iter().any(|limit| *axis == Axis::setting(limit.flag, defaults.get(limit)));
-        if let Some(key) = &mut self.recorded {
-            key.axes.retain(|axis| !is_default(axis));
-        }
     }
 
     /// Returns the case with a reader at `rate`, which is a quarter of a goodput that was measured before. The key has
@@ -185,8 +176,8 @@ impl Case {
         Self { recorded: Some(key), ..self }
     }
 
-    /// Returns the axes that are not at their defaults. `preset` returns the default of a limit in a profile.
-    fn axes(&self, preset: &dyn Fn(Profile, &Limit) -> LimitValue) -> Vec<Axis> {
+    /// Returns the axes that are not at their defaults. `preset` returns the value of a limit in a profile.
+    fn axes(&self, preset: limits::Preset) -> Vec<Axis> {
         let mut axes = Vec::new();
         if (self.connections, self.streams) != (1, 1) {
             axes.push(Axis::Load { connections: self.connections, streams: self.streams });
@@ -227,27 +218,6 @@ impl Case {
         axes.extend(spin.map(|spin| Axis::setting("spin", spin_name(spin))));
         axes.extend(self.limit_axes(preset));
         axes
-    }
-
-    /// Returns whether the case runs its protocol with the defaults of the library (`--profile stock`), without a bound
-    /// on memory.
-    pub fn is_stock(&self) -> bool {
-        Protocol::by_name(&self.protocol).is_some_and(|protocol| self.limits.is_stock(protocol))
-    }
-
-    /// Returns the axes of the protocol's limits whose values differ from those of `preset`. The profile precedes them
-    /// if it is `stock`.
-    fn limit_axes(&self, preset: &dyn Fn(Profile, &Limit) -> LimitValue) -> impl Iterator<Item = Axis> {
-        let protocol = Protocol::by_name(&self.protocol);
-        let profile = if self.is_stock() { Profile::Stock } else { Profile::default() };
-        let named = (profile == Profile::Stock).then(|| Axis::setting(Axis::PROFILE, profile.name()));
-        let limits = LIMITS
-            .iter()
-            .filter(move |limit| protocol.is_some_and(|protocol| limit.applies_to(protocol)))
-            .map(|limit| (limit, self.limits.get(limit)))
-            .filter(move |(limit, value)| *value != preset(profile, limit))
-            .map(|(limit, value)| Axis::setting(limit.flag, value));
-        named.into_iter().chain(limits)
     }
 
     /// Sets the limits and the busy-polling time, which older records state outside the case.

@@ -245,6 +245,7 @@ impl Record {
         if record.peer.is_some() && record.subject.is_none() && record.peer_program.is_none() {
             record.case.leave_out_defaults_for_any_peer();
         }
+        record.case.name_profile();
         if record.schema_version == OLDEST_VERSION {
             record.drop_changed_figures();
         }

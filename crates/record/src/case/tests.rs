@@ -1,7 +1,7 @@
 //! Tests of names of cases, and of cases in records.
 
 use super::*;
-use crate::{H1_BUFFER, H2_FRAME, H2_WINDOW, LimitValue};
+use crate::{H1_BUFFER, H2_FRAME, H2_WINDOW, LimitValue, Profile};
 
 #[test]
 fn the_name_is_short_at_defaults_and_has_every_other_axis() {
@@ -51,6 +51,33 @@ fn the_stock_profile_is_in_the_name_with_what_differs_from_it() {
     case.protocol = "tcp-ceiling".into();
     case.limits = Limits::of(Profile::Stock).with_all_layers();
     assert!(!case.is_stock());
+}
+
+#[test]
+fn a_profile_is_in_the_name_where_it_sets_several_limits_of_the_protocol() {
+    let of = |protocol: &str, profile| Case { limits: Limits::of(profile), ..Case::new(protocol) };
+    assert_eq!(of("h2", Profile::Lean).key().variant(), "profile=lean");
+    assert_eq!(of("h3", Profile::Fast).key().variant(), "profile=fast");
+    assert_eq!(of("h1c", Profile::Lean).key().variant(), "h1-buffer=64KiB");
+    let mut case = of("h2", Profile::Fast);
+    case.limits.set(&H2_FRAME, LimitValue::Bytes(16 << 10)).unwrap();
+    assert!(case.key().variant().starts_with("h2-frame=16KiB+h2-window=16MiB"), "{}", case.key());
+    case.limits = Limits::for_any_peer(Profile::Lean);
+    assert_eq!(case.towards_any_peer().key().variant(), "profile=lean");
+}
+
+#[test]
+fn limits_that_earlier_versions_spelled_out_have_the_name_of_their_profile() {
+    let mut case = Case { limits: Limits::of(Profile::Fast), sink: SinkKind::Discard, ..Case::new("h2") };
+    let now = case.key();
+    case.recorded = Some(
+        "h2/up/64KiB/2GiB+sink=discard+h2-frame=1MiB+h2-window=16MiB+h2-send-buffer=1MiB".parse().unwrap(),
+    );
+    assert_ne!(case.key(), now);
+    case.name_profile();
+    assert_eq!(case.key(), now);
+    case.name_profile();
+    assert_eq!(case.key(), now);
 }
 
 #[test]

@@ -1,0 +1,80 @@
+//! The limits of a case in its key: the profile that sets them, and those that differ from it.
+
+use super::Case;
+use crate::{LIMITS, Limit, LimitValue, Limits, Profile, Protocol, key::Axis};
+
+/// Returns the value of a limit in a profile.
+pub(super) type Preset = fn(Profile, &Limit) -> LimitValue;
+
+/// The value for two ends on one machine.
+pub(super) fn on_one_machine(profile: Profile, limit: &Limit) -> LimitValue {
+    limit.preset(profile).into()
+}
+
+/// The value for a transfer whose peer and path are unknown.
+pub(super) fn towards_any_peer(profile: Profile, limit: &Limit) -> LimitValue {
+    Limits::for_any_peer(profile).get(limit)
+}
+
+impl Case {
+    /// Returns whether the case runs its protocol with the defaults of the library (`--profile stock`), without a bound
+    /// on memory.
+    pub fn is_stock(&self) -> bool {
+        Protocol::by_name(&self.protocol).is_some_and(|protocol| self.limits.is_stock(protocol))
+    }
+
+    /// Returns the axes of the limits: the profile if it is not the default, and the limits that differ from it.
+    pub(super) fn limit_axes(&self, preset: Preset) -> Vec<Axis> {
+        let profile = self.profile(preset);
+        let named = (profile != Profile::default()).then(|| Axis::setting(Axis::PROFILE, profile.name()));
+        named.into_iter().chain(self.differences(profile, preset)).collect()
+    }
+
+    /// Returns the profile that names the limits of the case: `stock`, or else one that sets several limits of the
+    /// protocol and all of them as they are. One limit alone is named by itself.
+    fn profile(&self, preset: Preset) -> Profile {
+        if self.is_stock() {
+            return Profile::Stock;
+        }
+        if self.differences(Profile::default(), preset).count() < 2 {
+            return Profile::default();
+        }
+        let is_exact = |profile: &Profile| self.differences(*profile, preset).next().is_none();
+        [Profile::Lean, Profile::Fast].into_iter().find(is_exact).unwrap_or_default()
+    }
+
+    /// Returns the axes of the protocol's limits whose values differ from those of a profile.
+    fn differences(&self, profile: Profile, preset: Preset) -> impl Iterator<Item = Axis> {
+        let protocol = Protocol::by_name(&self.protocol);
+        LIMITS
+            .iter()
+            .filter(move |limit| protocol.is_some_and(|protocol| limit.applies_to(protocol)))
+            .map(|limit| (limit, self.limits.get(limit)))
+            .filter(move |(limit, value)| *value != preset(profile, limit))
+            .map(|(limit, value)| Axis::setting(limit.flag, value))
+    }
+
+    /// Puts the name of a profile into the recorded key, in the place of the limits that it sets. Earlier versions wrote
+    /// each of them.
+    pub(crate) fn name_profile(&mut self) {
+        for preset in [on_one_machine as Preset, towards_any_peer] {
+            let spelled: Vec<Axis> = self.differences(Profile::default(), preset).collect();
+            let named = self.limit_axes(preset);
+            if let Some(key) = self.recorded.as_mut().filter(|key| key.axes.ends_with(&spelled)) {
+                key.axes.truncate(key.axes.len().saturating_sub(spelled.len()));
+                key.axes.extend(named);
+                return;
+            }
+        }
+    }
+
+    /// Removes the limits at their defaults from the key of a transfer to any peer. Earlier versions wrote them.
+    pub(crate) fn leave_out_defaults_for_any_peer(&mut self) {
+        let defaults = Limits::for_any_peer(Profile::default());
+        let is_default =
+            |axis: &Axis| LIMITS.iter().any(|limit| *axis == Axis::setting(limit.flag, defaults.get(limit)));
+        if let Some(key) = &mut self.recorded {
+            key.axes.retain(|axis| !is_default(axis));
+        }
+    }
+}
