@@ -15,12 +15,12 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::{Pid, getppid},
 };
-use record::{FaultKind, Record, Results, counted, mib, mib_per_s, three_digits};
+use record::{Record, Results, counted, mib, mib_per_s, three_digits};
 use run::Interruption;
 use stats::Spread;
 use tokio::process::{Child, Command};
 
-use super::transfer::goodput_line;
+use super::transfer::{goodput_line, verdict};
 use crate::{
     cli::RemoteArgs,
     exit::{USAGE, Usage},
@@ -147,12 +147,12 @@ impl Summary {
         };
         let end = record.sender.as_ref().or(record.receiver.as_ref());
         self.peak_rss = self.peak_rss.max(end.and_then(|end| end.memory.peak_rss_bytes));
-        let Some(fault) = &record.error else {
+        if record.error.is_some() {
+            self.failed += 1;
+        } else {
             self.goodputs.extend(record.goodput_bytes_per_s);
-            return Verdict::Good;
-        };
-        self.failed += 1;
-        if fault.kind == FaultKind::Integrity { Verdict::IntegrityFailed } else { Verdict::RunFailed }
+        }
+        verdict(record)
     }
 
     /// Returns the median goodput of the successful rounds and the largest peak RSS of all rounds, in a line.
@@ -179,7 +179,7 @@ fn rate(bytes_per_s: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use record::{Case, Fault};
+    use record::{Case, Fault, FaultKind};
 
     use super::*;
 

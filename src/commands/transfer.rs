@@ -81,7 +81,7 @@ pub(super) fn transfer(
             let written = results.map_or(Ok(()), |mut results| results.write(&transferred.record));
             if let Some(file) = round {
                 rounds::hand_over(&transferred.record, &file)?;
-                return Ok(verdict(&transferred.record));
+                return Ok(ended(&transferred.record));
             }
             let verdict = report(args, &transferred, stdout)?;
             written?;
@@ -103,14 +103,24 @@ fn report(args: &RemoteArgs, transferred: &TransferReport, stdout: Stdout) -> an
         (Stdout::Report, false) => print(&described(transferred))?,
         (Stdout::Body, _) => eprint!("{}", described(transferred)),
     }
-    Ok(verdict(record))
+    Ok(ended(record))
 }
 
 /// Reports the error of a record on stderr, and returns the verdict.
-fn verdict(record: &Record) -> Verdict {
-    let Some(fault) = &record.error else { return Verdict::Good };
-    eprintln!("error: {}", fault.message);
-    if fault.kind == FaultKind::Integrity { Verdict::IntegrityFailed } else { Verdict::RunFailed }
+fn ended(record: &Record) -> Verdict {
+    if let Some(fault) = &record.error {
+        eprintln!("error: {}", fault.message);
+    }
+    verdict(record)
+}
+
+/// Returns the verdict on a transfer.
+pub(super) fn verdict(record: &Record) -> Verdict {
+    match &record.error {
+        None => Verdict::Good,
+        Some(fault) if fault.kind == FaultKind::Integrity => Verdict::IntegrityFailed,
+        Some(_) => Verdict::RunFailed,
+    }
 }
 
 /// Returns the size, protocol, time and goodput of a transfer in a line; empty without a goodput.

@@ -35,8 +35,8 @@ pub(crate) fn selection(records: &[Record]) -> Option<String> {
     (selected > 0).then(|| format!("these are {selected} runs of a session of at least {made}"))
 }
 
-/// Returns the warnings of all sessions, once for each condition. With several sessions, each text begins with the
-/// number of sessions that had the warning.
+/// Returns the warnings of all sessions, once for each condition. A warning of some sessions only begins with their
+/// number.
 pub(crate) fn warnings(records: &[Record]) -> Vec<String> {
     let sessions = sessions(records);
     let mut known: Vec<(&Warning, usize)> = Vec::new();
@@ -48,12 +48,12 @@ pub(crate) fn warnings(records: &[Record]) -> Vec<String> {
             }
         }
     }
-    let all = sessions.len();
-    let text = |(warning, count): &(&Warning, usize)| match count {
-        _ if all == 1 => warning.to_string(),
-        count => format!("in {count} of {all} sessions, {warning}"),
-    };
-    known.iter().map(text).collect()
+    known.iter().map(|(warning, count)| in_sessions(warning.to_string(), *count, sessions.len())).collect()
+}
+
+/// Returns a warning of `some` of `all` sessions. It begins with their number unless all have it.
+pub(crate) fn in_sessions(warning: String, some: usize, all: usize) -> String {
+    if some < all { format!("in {some} of {all} sessions, {warning}") } else { warning }
 }
 
 fn sessions(records: &[Record]) -> Vec<SessionRecords<'_>> {
@@ -156,6 +156,7 @@ mod tests {
         assert_eq!(warnings(&[warned("a", 5), warned("a", 5)]), [one]);
         let three = [warned("a", 5), warned("b", 7), with(run("h2"), |record| record.run_id = "c".into())];
         assert_eq!(warnings(&three), [format!("in 2 of 3 sessions, {one}")]);
+        assert_eq!(warnings(&[warned("a", 5), warned("b", 7)]), [one]);
         assert!(warnings(&[run("h2")]).is_empty());
     }
 }

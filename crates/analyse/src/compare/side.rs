@@ -6,7 +6,7 @@ use record::{Build, FaultKind, Host, Limits, Record};
 use serde_json::Value;
 
 use super::METRICS;
-use crate::{SeriesKey, conditions, machines};
+use crate::{SeriesKey, conditions, machines, session_facts::in_sessions};
 
 /// One side of a comparison: the base or the candidate.
 #[derive(Debug, Default)]
@@ -110,10 +110,8 @@ impl Side {
     /// Returns the warnings of the machine, one for each condition. A warning of some sessions only begins with their
     /// number.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let all = self.sessions.len();
-        let text = |(text, sessions): &(String, BTreeSet<String>)| match sessions.len() {
-            some if some < all => format!("in {some} of {all} sessions, {text}"),
-            _ => text.clone(),
+        let text = |(text, sessions): &(String, BTreeSet<String>)| {
+            in_sessions(text.clone(), sessions.len(), self.sessions.len())
         };
         self.warnings.values().map(text).collect()
     }

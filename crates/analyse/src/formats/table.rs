@@ -136,19 +136,16 @@ fn cells(analysis: &Analysis<'_>, row: &Row<'_>) -> [String; COLUMNS] {
         format!("{} {}", rate(goodput.map(mib_per_s)), rate(goodput.map(gbit_per_s))),
         row.goodput
             .map_or_else(|| "-".into(), |goodput| range(&goodput, |rate| three_digits(mib_per_s(rate)))),
-        of_other(row.of_baseline.as_ref(), Some(())),
-        of_other(row.of_ceiling.as_ref(), None),
+        row.of_baseline.as_ref().map_or_else(|| "-".into(), |of| ratio(of, &format!(" {}", of.baseline))),
+        row.of_ceiling.as_ref().map_or_else(|| "-".into(), |of| ratio(of, "")),
         pair(peak(&sender), peak(&receiver)),
         pair(figure(sender.cpu_s_per_gib, 2), figure(receiver.cpu_s_per_gib, 2)),
         verdict(analysis, row).to_owned(),
     ]
 }
 
-/// Returns the cell of a ratio to a baseline or a ceiling. The cell includes the name of the other protocol if `named`
-/// is set.
-fn of_other(of: Option<&BaselineRatio>, named: Option<()>) -> String {
-    let Some(of) = of else { return "-".into() };
-    let name = named.map_or_else(String::new, |()| format!(" {}", of.baseline));
+/// Returns the cell of a ratio to another row, whose name comes between the median and the range.
+fn ratio(of: &BaselineRatio, name: &str) -> String {
     format!("{:.2}{name} {}", of.ratio.median, range(&of.ratio, |ratio| format!("{ratio:.2}")))
 }
 
