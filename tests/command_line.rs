@@ -9,7 +9,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use common::{Out, assert_success, bench, longhaul, names, run, server::Server, text};
+use common::{Out, assert_success, bench, longhaul, names, run, server::Server, skip, text};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -178,7 +178,7 @@ fn on_a_terminal(line: &str, seconds: u32) -> Option<String> {
     let typescript = tempfile::NamedTempFile::new().unwrap();
     let found = Command::new("script").arg("--version").output().is_ok();
     if !found {
-        eprintln!("SKIPPED: the program script is missing");
+        skip("the program script is missing (apt-get install bsdutils)");
         return None;
     }
     let limited = format!("exec timeout -s INT {seconds} {line}");

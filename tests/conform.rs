@@ -6,21 +6,16 @@ mod common;
 use std::{
     net::{TcpListener, TcpStream},
     process::{Command, Stdio},
-    sync::{Mutex, PoisonError},
 };
 
 use common::{peers, run, text, transfer::script, wait};
 use serde_json::Value;
-
-/// Held by the suite that runs: two suites on two cores would take the time of each other's transfers.
-static ALONE: Mutex<()> = Mutex::new(());
 
 /// Bodies that show growth soon, and a short stop.
 const QUICK: [&str; 4] = ["--size", "128MiB", "--stall", "1s"];
 
 /// Runs a suite. Returns its exit code, and its outcome.
 fn conform(flags: &[&str], command: &[&str]) -> (Option<i32>, Value) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let end: &[&str] = if command.is_empty() { &[] } else { &["--"] };
     let output = run(&[&["conform", "--json"], &QUICK[..], flags, end, command].concat());
     let (outcome, errors) = (text(&output.stdout), text(&output.stderr));

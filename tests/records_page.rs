@@ -7,7 +7,7 @@ mod common;
 
 use std::process::{Command, Stdio};
 
-use common::{Out, assert_success, markdown::blocks, run, text};
+use common::{Out, assert_success, markdown::blocks, run, skip, text};
 
 const PAGE: &str = include_str!("../docs/reference/records.md");
 
@@ -15,7 +15,7 @@ fn has_jq() -> bool {
     let found = Command::new("jq").arg("--version").stdout(Stdio::null()).status().is_ok();
     assert!(found || std::env::var_os("CI").is_none(), "jq is missing");
     if !found {
-        eprintln!("SKIPPED: jq is missing");
+        skip("jq is missing");
     }
     found
 }

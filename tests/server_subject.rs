@@ -6,13 +6,9 @@ mod common;
 use std::{
     net::TcpListener,
     process::{Command, Output, Stdio},
-    sync::{Mutex, PoisonError},
 };
 
 use common::{Out, assert_valid, peers, run, text, transfer::script};
-
-/// Held by the proof that runs: proofs that share two cores have too few samples of fast transfers.
-static ALONE: Mutex<()> = Mutex::new(());
 
 /// Bodies that a server collects in a moment, and a limit that suits them.
 const SMALL: [&str; 6] = ["--size", "32MiB,128MiB,256MiB", "--rounds", "2", "--slope-limit", "16MiB"];
@@ -25,7 +21,6 @@ const UPLOAD: &str = "http://127.0.0.1:{port}/";
 const DOWNLOAD: &str = "http://127.0.0.1:{port}/{size}";
 
 fn prove(url: &str, flags: &[&str], command: &[&str]) -> (Output, Out) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let out = Out::new();
     let folder = out.text();
     let mut all = vec!["prove", "--server", url, "--quiet", "--out", &folder];

@@ -10,7 +10,7 @@ use crate::{
     cli::{CompareArgs, Inconclusive},
     exit::Usage,
     input::read_each,
-    output::{print, stdout_screen},
+    output::{file_url, print, stdout_screen},
 };
 
 /// Runs `longhaul compare`. Damaged lines are skipped, and reported as an error after the comparison.
@@ -56,6 +56,6 @@ fn write_page(args: &CompareArgs, comparison: &Comparison, folder: &Path) -> any
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let path = folder.join(COMPARISON_PAGE);
     write_file(&path, &page)?;
-    eprintln!("report: {}", path.display());
+    eprintln!("report: {}", file_url(&path));
     Ok(())
 }

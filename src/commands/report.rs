@@ -31,7 +31,9 @@ pub(super) fn main(args: &ReportArgs) -> anyhow::Result<Verdict> {
     let ceilings = ceilings.transpose().map_err(Usage::new)?;
     let analysis = Analysis::against(&records, ceilings.as_ref());
     let title = args.title.clone().unwrap_or_else(|| title(&records));
-    let report = Report::new(&title, &records, &analysis).with_ceilings(ceilings.as_ref());
+    let sources: Vec<_> = args.records.iter().map(|path| record::records_file(path)).collect();
+    let report =
+        Report::new(&title, &records, &analysis).with_ceilings(ceilings.as_ref()).with_sources(&sources);
     analyse::write(&report, &args.formats(), &args.output)?;
     if args.svg {
         analyse::write_pictures(&report, &args.output)?;

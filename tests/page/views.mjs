@@ -11,6 +11,11 @@ export async function checkAnswers(page, data, fault) {
   if (tiles.length !== data.tiles.length) fault(`${tiles.length} answers, ${data.tiles.length} expected`);
   const low = tiles.filter(({ bottom }) => bottom > 800);
   if (low.length > 0) fault(`${low.length} answers are below the first screen of 800 px`);
+  const { width, height } = page.viewportSize();
+  await page.setViewportSize({ width: 390, height: 844 });
+  const onPhone = await page.$$eval(".tile", (all) => all.slice(0, 5).map((tile) => tile.getBoundingClientRect().bottom + scrollY));
+  if (onPhone.some((bottom) => bottom > 844)) fault(`the first answers end at ${onPhone} px on a phone of 844 px`);
+  await page.setViewportSize({ width, height });
   const baselines = data.protocols.filter(({ http }) => http == null).map(({ name }) => name);
   const readings = await page.$$eval("figure .reading", (all) => all.map(({ textContent }) => textContent));
   for (const text of [...tiles.map((tile) => tile.text), ...readings])
@@ -57,16 +62,25 @@ export async function checkLinks(page, open, fault) {
   await other.context().close();
 }
 
-/** Charts are saved as SVG and PNG, and their numbers as CSV. */
+/** Charts are saved as SVG and PNG, and their numbers as CSV; tables are saved as CSV. */
 export async function checkSaving(page, fault) {
   const figure = page.locator("figure[data-chart]").first();
-  const saved = async (format) => {
+  const savedFrom = async (region, format) => {
     const [download] = await Promise.all([
       page.waitForEvent("download"),
-      figure.getByRole("button", { name: `as ${format}` }).click(),
+      region.getByRole("button", { name: `as ${format}` }).click(),
     ]);
     return [download.suggestedFilename(), await readFile(await download.path())];
   };
+  const saved = (format) => savedFrom(figure, format);
+  for (const [name, table] of [["matrix", ".matrix"], ["tuning", "table"], ["framing", "table"], ["cases", ".cases"]]) {
+    const region = page.locator(`#${name}`);
+    if ((await region.count()) === 0) continue;
+    const [file, text] = await savedFrom(region, "CSV");
+    const rows = await region.locator(`${table} tbody tr`).count();
+    const count = text.toString().trimEnd().split("\r\n").length;
+    if (file !== `${name}.csv` || count !== rows + 1) fault(`${file} has ${count} lines, ${rows + 1} expected`);
+  }
   const heading = (await figure.locator("h3").textContent()).trim();
   const [svgName, svg] = await saved("SVG");
   if (!svgName.endsWith(".svg") || !svg.toString().startsWith("<svg") || !svg.toString().includes(heading))
@@ -88,6 +102,9 @@ export async function checkPrint(page, fault) {
     width: document.documentElement.scrollWidth,
     controls: [...document.querySelectorAll("select, input, button:not(.sort)")].filter((control) => control.checkVisibility()).length,
     background: getComputedStyle(document.body).backgroundColor,
+    broken: [...document.querySelectorAll(".cases .sort, .cases td:not(.further), .cases tbody th")]
+      .filter((cell) => cell.checkVisibility() && cell.scrollWidth > cell.clientWidth + 1)
+      .map((cell) => cell.textContent),
     clipped: [...document.querySelectorAll(".scroll, .tall")]
       .filter((region) => region.checkVisibility() && region.scrollWidth > region.clientWidth + 1)
       .map((region) => region.getAttribute("aria-label")),
@@ -95,6 +112,7 @@ export async function checkPrint(page, fault) {
   if (found.width > 794) fault(`the printed page is ${found.width} px wide, on paper of 794 px`);
   if (found.controls > 0) fault(`the printed page shows ${found.controls} controls`);
   if (found.clipped.length > 0) fault(`paper clips ${found.clipped}`);
+  if (found.broken.length > 0) fault(`cells of paper are narrower than their words: ${found.broken.slice(0, 5).join(", ")}`);
   if (found.background !== "rgb(255, 255, 255)") fault(`the printed page is on ${found.background}`);
   await page.emulateMedia({ media: null, colorScheme: "light" });
 }

@@ -5,12 +5,17 @@ use record::{Fault, FaultKind, PROTOCOLS};
 use crate::{Proxy, Target};
 
 /// Parts of the messages of rustls and of the carriers, each with the advice on a flag.
-const ADVICE: [(&str, &str); 8] = [
+const ADVICE: [(&str, &str); 9] = [
+    // The verifier of a pinned certificate (longhaul-transport, verifier.rs).
+    (
+        "ApplicationVerificationFailure",
+        "its SHA-256 is not that of --pin: `longhaul serve` prints the fingerprint of its certificate; --cacert FILE and --insecure are other ways",
+    ),
     (
         "invalid peer certificate",
-        "trust it by --cacert FILE or by --pin sha256:HEX, or accept any certificate by -k (insecure)",
+        "trust it by --cacert FILE or by --pin sha256:HEX, or accept any certificate by --insecure (-k)",
     ),
-    ("certificate", "see --cacert, --pin and -k (insecure)"),
+    ("certificate", "see --cacert, --pin and --insecure (-k)"),
     ("ProtocolVersion", "the server may support only TLS 1.2: allow it by --tls12"),
     ("protocol version", "the server may support only TLS 1.2: allow it by --tls12"),
     ("ServerDoesNotSupportTls12Or13", "the server supports no secure version of TLS"),
@@ -75,10 +80,12 @@ mod tests {
         let target = Target::parse("https://x/").unwrap();
         let advised = |kind, message: &str| with_advice(&Fault::new(kind, message), &target, None);
         for (message, flags) in [
-            ("handshake failed: invalid peer certificate: UnknownIssuer", ["--cacert", "--pin"]),
-            ("handshake failed: received fatal alert: ProtocolVersion", ["--tls12", ""]),
-            ("handshake failed: the application protocol is none, not h2", ["--protocol h1 or h3", ""]),
-            ("handshake failed: received fatal alert: NoApplicationProtocol", ["--protocol h1", ""]),
+            ("invalid peer certificate: UnknownIssuer", &["--cacert", "--pin", "--insecure"][..]),
+            ("bad certificate", &["--cacert", "--pin", "--insecure"]),
+            ("invalid peer certificate: ApplicationVerificationFailure", &["not that of --pin", "--cacert"]),
+            ("received fatal alert: ProtocolVersion", &["--tls12"]),
+            ("the application protocol is none, not h2", &["--protocol h1 or h3"]),
+            ("received fatal alert: NoApplicationProtocol", &["--protocol h1"]),
         ] {
             let text = advised(FaultKind::Handshake, message);
             assert!(text.starts_with(message) && flags.iter().all(|flag| text.contains(flag)), "{text}");

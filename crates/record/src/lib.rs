@@ -74,7 +74,7 @@ pub use printable::{printable, quoted};
 pub use protocol::{Carrier, CarrierKind, Engine, PROTOCOLS, Protocol, ProtocolKind};
 pub use protocol_facts::ProtocolFacts;
 pub use reader::{
-    Damage, DamagedLine, RECORD_FILES, ReadError, ReadRecords, read, read_each, read_undamaged,
+    Damage, DamagedLine, RECORD_FILES, ReadError, ReadRecords, read, read_each, read_undamaged, records_file,
 };
 pub use record::{Integrity, LinkRecord, Outcome, Purpose, Record, SCHEMA, SCHEMA_VERSION};
 pub use redaction::{redacted_command, redacted_header, redacted_url, redacted_words};

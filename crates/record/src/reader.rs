@@ -137,7 +137,7 @@ pub fn read_undamaged(path: &Path) -> Result<ReadRecords, ReadError> {
 /// # Errors
 /// Fails if the file cannot be read, has no record, or has a record of another schema version.
 pub fn read_each(path: &Path, mut each: impl FnMut(Record)) -> Result<Damage, ReadError> {
-    let path = file_in(path);
+    let path = records_file(path);
     let unreadable = |source| ReadError::Unreadable { path: path.clone(), source };
     let mut damage = Damage::default();
     let (mut file, mut line, mut number) = (open(&path).map_err(unreadable)?, Vec::new(), 0);
@@ -184,7 +184,7 @@ fn share<T: PartialEq + Clone>(value: &mut T, known: &T) {
 }
 
 /// Returns the path of the file of records in a folder. A path that is not a folder is returned unchanged.
-fn file_in(path: &Path) -> PathBuf {
+pub fn records_file(path: &Path) -> PathBuf {
     if !path.is_dir() {
         return path.to_owned();
     }

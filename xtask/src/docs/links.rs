@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::page::Page;
+use super::page::{Link, Page};
 
 /// The entry of the documentation, and the folder of its pages.
 const ENTRY: &str = "docs/README.md";
@@ -54,6 +54,32 @@ pub(super) fn beyond_two_clicks(pages: &[Page]) -> Vec<String> {
     pages.iter().filter(is_far).map(line).collect()
 }
 
+/// The heading of the questions that a reader comes with, and their number.
+const QUESTIONS: (&str, usize) = ("## Ten questions", 10);
+
+/// Returns one line for each question of the entry that has no link, and one if the number of questions is another, or
+/// README does not link to the entry: then an answer is more than two clicks away from README.
+pub(super) fn unanswered(pages: &[Page]) -> Vec<String> {
+    let of = |path: &str| pages.iter().find(|page| page.path == Path::new(path));
+    let mut missing = Vec::new();
+    let leads_to_entry =
+        |link: &Link| link.path == Path::new(ENTRY) || link.path.join("README.md") == Path::new(ENTRY);
+    if !of("README.md").is_some_and(|page| page.links().iter().any(leads_to_entry)) {
+        missing.push(format!("README.md: no link to {ENTRY}"));
+    }
+    let (heading, expected) = QUESTIONS;
+    let text = of(ENTRY).map(|page| page.text.as_str()).unwrap_or_default();
+    let section = text.split_once(heading).map_or("", |(_, rest)| rest.split("\n## ").next().unwrap_or(rest));
+    let rows: Vec<&str> =
+        section.lines().filter(|line| line.starts_with("| ") && line.contains('?')).collect();
+    if rows.len() != expected {
+        missing.push(format!("{ENTRY}: {} questions, {expected} expected", rows.len()));
+    }
+    let open = rows.iter().filter(|row| !row.contains("]("));
+    missing.extend(open.map(|row| format!("{ENTRY}: no link answers: {row}")));
+    missing
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +95,21 @@ mod tests {
         let expected =
             ["docs/a.md:3: docs/b.md has no heading #c", "docs/a.md:4: there is no docs/missing.md"];
         assert_eq!(broken(&pages, Path::new("/no/such/root")), expected);
+    }
+
+    #[test]
+    fn a_question_without_a_link_and_a_readme_without_one_are_reported() {
+        let rows: Vec<String> = (0..10).map(|n| format!("| Why {n}? | [page](a.md) |")).collect();
+        let entry =
+            format!("# X\n## Ten questions\n\n| question | answer |\n|---|---|\n{}\n", rows.join("\n"));
+        let of = |readme: &str, entry: &str| unanswered(&[page("README.md", readme), page(ENTRY, entry)]);
+        assert!(of("[docs](docs)", &entry).is_empty());
+        assert!(of("[docs](docs/README.md)", &entry).is_empty());
+        assert_eq!(of("", &entry), ["README.md: no link to docs/README.md"]);
+        let open = entry.replace("| Why 3? | [page](a.md) |", "| Why 3? | later |");
+        assert_eq!(of("[docs](docs)", &open), ["docs/README.md: no link answers: | Why 3? | later |"]);
+        let nine = entry.replace("| Why 3? | [page](a.md) |\n", "");
+        assert_eq!(of("[docs](docs)", &nine), ["docs/README.md: 9 questions, 10 expected"]);
     }
 
     #[test]

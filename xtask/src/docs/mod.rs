@@ -44,6 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let pages = Page::all(workspace::root())?;
     broken.extend(links::broken(&pages, workspace::root()));
     broken.extend(links::beyond_two_clicks(&pages));
+    broken.extend(links::unanswered(&pages));
     broken.extend(sources::broken(workspace::root())?);
     if !broken.is_empty() {
         bail!("{} faults in the documentation\n{}", broken.len(), broken.join("\n"));

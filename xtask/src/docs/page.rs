@@ -21,7 +21,7 @@ const FOLDERS: [&str; 5] = ["docs", "results", "crates", "examples", "python"];
 pub(super) struct Page {
     /// The path below the root.
     pub(super) path: PathBuf,
-    text: String,
+    pub(super) text: String,
 }
 
 /// A link from a page to a file of the repository.

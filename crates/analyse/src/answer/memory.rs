@@ -34,7 +34,10 @@ pub enum MemoryEvidence {
     /// The records are a proof, and show that memory grows or exceeds its budget.
     Refuted,
     /// The records are a proof that does not decide.
-    Undecided,
+    Undecided {
+        /// The command that repeats the proof with more rounds; `None` if a peer or another program took part.
+        command: Option<String>,
+    },
     /// The records are not a proof.
     Unproven {
         /// The command that runs the proof; `None` if a peer or another program took part.
@@ -58,7 +61,7 @@ impl MemoryAnswer {
         peak_rss_bytes.iter().find_map(|(_, peak)| *peak)?;
         let uses = rows.iter().flat_map(|row| row.ends.iter().filter_map(|(_, end)| end.budget_use));
         let evidence = match &analysis.proof {
-            Some(proof) => MemoryEvidence::in_proof(proof),
+            Some(proof) => MemoryEvidence::in_proof(proof, || repetition(&rows)),
             None => MemoryEvidence::Unproven { command: command(&rows) },
         };
         Some(Self { peak_rss_bytes, budget_use: uses.max_by(f64::total_cmp), evidence })
@@ -66,7 +69,8 @@ impl MemoryAnswer {
 }
 
 impl MemoryEvidence {
-    fn in_proof(proof: &Proof) -> Self {
+    /// Returns the evidence of a proof. `repetition` returns the command that repeats it with more rounds.
+    fn in_proof(proof: &Proof, repetition: impl FnOnce() -> Option<String>) -> Self {
         match proof.verdict() {
             Verdict::Good => Self::Proven {
                 bytes_per_gib: proof
@@ -78,7 +82,7 @@ impl MemoryEvidence {
                 has_controls: !proof.is_without_controls(),
             },
             Verdict::MemoryOver => Self::Refuted,
-            _ => Self::Undecided,
+            _ => Self::Undecided { command: repetition() },
         }
     }
 }
@@ -110,7 +114,10 @@ impl fmt::Display for MemoryEvidence {
                 f.write_str(if *has_controls { "" } else { ", without controls" })
             }
             Self::Refuted => f.write_str("it grows with the body, or exceeds its budget"),
-            Self::Undecided => f.write_str("not proven: the proof is inconclusive"),
+            Self::Undecided { command: Some(command) } => {
+                write!(f, "the proof is inconclusive; with more rounds: {command}")
+            }
+            Self::Undecided { command: None } => f.write_str("not proven: the proof is inconclusive"),
             Self::Unproven { command: Some(command) } => write!(f, "proof: {command}"),
             Self::Unproven { command: None } => f.write_str("not proven"),
         }
@@ -135,6 +142,12 @@ fn command(rows: &[&Row<'_>]) -> Option<String> {
     }
     flags(rows).iter().for_each(|(flag, value)| command += &format!(" --{flag} {value}"));
     Some(command)
+}
+
+/// Returns the command that proves the same with twice the rounds of these rows.
+fn repetition(rows: &[&Row<'_>]) -> Option<String> {
+    let last = rows.iter().flat_map(|row| &row.records).map(|record| record.round).max()?;
+    Some(format!("{} --rounds {}", command(rows)?, last.saturating_add(1).saturating_mul(2)))
 }
 
 /// Returns the flags of limits and load that all rows have in common to which they apply.

@@ -166,8 +166,10 @@ impl SpeedAnswer {
             [chunk] => (format!(" at {chunk}"), false),
             _ => (String::new(), true),
         };
-        let what = if contests().all(|contest| contest.is_alone) { "Goodput" } else { "Fastest" };
-        let parts: Vec<String> = contests().map(|contest| contest.text(of_each)).collect();
+        let has_fastest = contests().any(|contest| !contest.is_alone);
+        let what = if has_fastest { "Fastest" } else { "Goodput" };
+        let rivals = |contest: &Contest| if has_fastest && contest.is_alone { " (no rival)" } else { "" };
+        let parts: Vec<String> = contests().map(|contest| contest.text(of_each) + rivals(contest)).collect();
         let has_interval =
             |contest: &Contest| contest.leader().is_some_and(|leader| leader.uncertainty().is_some());
         let few = if contests().all(has_interval) { "" } else { " (too few rounds for intervals)" };
@@ -348,7 +350,7 @@ mod tests {
         );
         assert_eq!(
             answer.fastest_line().unwrap(),
-            "Fastest, MiB/s: TCP h2c 60.0 ±1 % at 1MiB; TLS h2 or h1 30.1 ±1 % at 64KiB; QUIC h3 8.00 ±4 % at 64KiB"
+            "Fastest, MiB/s: TCP h2c 60.0 ±1 % at 1MiB; TLS h2 or h1 30.1 ±1 % at 64KiB; QUIC h3 8.00 ±4 % at 64KiB (no rival)"
         );
     }
 

@@ -110,6 +110,9 @@ const RUN: &[Column<Record>] = &[
     ("slowest_body_bytes_per_s", |r| number(r.bodies.map(|bodies| bodies.least))),
     ("fairness", |r| number(r.bodies.map(|bodies| bodies.jain))),
     ("disturbed", |r| number(r.disturbed)),
+    ("warnings", |r| {
+        text(r.warnings.iter().map(|warning| warning.name.as_str()).collect::<Vec<_>>().join(";"))
+    }),
     ("subject", |r| r.subject.map(|subject| subject.to_string())),
     ("absorbed_bytes", |r| r.absorbed_bytes.map(|bytes| bytes.to_string())),
     ("stall_s", |r| number(r.stall.as_ref().map(|stall| stall.seconds))),

@@ -63,20 +63,28 @@ pub struct Report<'a> {
     pub analysis: &'a Analysis<'a>,
     /// The ceilings to draw into the charts; `None` for none.
     pub ceilings: Option<&'a Ceilings>,
-    /// The name of the file of these records beside the report; `None` for none.
-    records_file: Option<&'a str>,
+    /// The files of these records; empty for one beside the report, or none.
+    sources: &'a [PathBuf],
+    /// The paths of the files of these records, as seen from the folder of the report.
+    links: &'a [String],
 }
 
 impl<'a> Report<'a> {
     /// Creates a report of records under the headline `title`.
     pub fn new(title: &'a str, records: &'a [Record], analysis: &'a Analysis<'a>) -> Self {
-        Self { title, records, analysis, ceilings: None, records_file: None }
+        Self { title, records, analysis, ceilings: None, sources: &[], links: &[] }
     }
 
     /// Adds ceilings, which charts then show.
     #[must_use]
     pub fn with_ceilings(self, ceilings: Option<&'a Ceilings>) -> Self {
         Self { ceilings, ..self }
+    }
+
+    /// Adds the files of the records, to which the page links.
+    #[must_use]
+    pub fn with_sources(self, sources: &'a [PathBuf]) -> Self {
+        Self { sources, ..self }
     }
 
     /// Returns the command lines that made the records, without repetitions.
@@ -160,7 +168,12 @@ impl FormatError {
 /// Fails if the folder or a file cannot be written, or the data cannot be written in a format.
 pub fn write(report: &Report<'_>, formats: &[&dyn Format], folder: &Path) -> Result<(), FormatError> {
     fs::create_dir_all(folder).map_err(|source| FormatError::Folder { path: folder.to_owned(), source })?;
-    let report = Report { records_file: records_in(folder, report.records), ..*report };
+    let beside = records_in(folder, report.records).map(str::to_owned);
+    let links: Vec<String> = match report.sources {
+        [] => beside.into_iter().collect(),
+        sources => sources.iter().filter_map(|file| link(folder, file)).collect(),
+    };
+    let report = Report { links: &links, ..*report };
     let written = formats.iter().map(|format| write_one(&report, *format, folder));
     written.fold(Ok(()), Result::and)
 }
@@ -176,6 +189,15 @@ fn records_in(folder: &Path, records: &[Record]) -> Option<&'static str> {
     io::BufRead::read_until(&mut file, b'\n', &mut line).ok()?;
     let read = Record::from_json(&line).ok()?;
     ((&read.run_id, &read.started_at) == (&first.run_id, &first.started_at)).then_some(RECORDS)
+}
+
+/// Returns the path of a file as seen from a folder, with `/` between its parts; `None` if either does not exist.
+fn link(folder: &Path, file: &Path) -> Option<String> {
+    let (folder, file) = (folder.canonicalize().ok()?, file.canonicalize().ok()?);
+    let common = folder.components().zip(file.components()).take_while(|(one, other)| one == other).count();
+    let up = folder.components().skip(common).map(|_| "..".to_owned());
+    let down = file.components().skip(common).map(|part| part.as_os_str().to_string_lossy().into_owned());
+    Some(up.chain(down).collect::<Vec<_>>().join("/"))
 }
 
 fn write_one(report: &Report<'_>, format: &dyn Format, folder: &Path) -> Result<(), FormatError> {
@@ -213,10 +235,22 @@ mod tests {
             write(&Report::new("x", records, &Analysis::of(records)), &[&page::Html], folder.path()).unwrap();
             fs::read_to_string(folder.path().join("report.html"))
                 .unwrap()
-                .contains("\"records_file\":\"records.jsonl\"")
+                .contains("\"links\":[\"records.jsonl\"]")
         };
         assert!(links(&own));
         assert!(!links(&other), "records of another session");
+    }
+
+    #[test]
+    fn the_link_to_a_file_leads_out_of_the_folder_of_the_report() {
+        let root = tempfile::tempdir().unwrap();
+        let (page, file) = (root.path().join("pages/a"), root.path().join("runs/records.jsonl.zst"));
+        fs::create_dir_all(&page).unwrap();
+        fs::create_dir(root.path().join("runs")).unwrap();
+        fs::write(&file, "").unwrap();
+        assert_eq!(link(&page, &file).unwrap(), "../../runs/records.jsonl.zst");
+        assert_eq!(link(&root.path().join("runs"), &file).unwrap(), "records.jsonl.zst");
+        assert_eq!(link(&page, &root.path().join("absent")), None);
     }
 
     #[test]

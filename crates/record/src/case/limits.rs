@@ -30,16 +30,17 @@ impl Case {
         named.into_iter().chain(self.differences(profile, preset)).collect()
     }
 
-    /// Returns the profile that names the limits of the case: `stock`, or else one that sets several limits of the
-    /// protocol and all of them as they are. One limit alone is named by itself.
+    /// Returns the profile that names the limits of the case: `stock`, or else the one that sets all limits as they are,
+    /// also those of other protocols, if it changes a limit of this protocol.
     fn profile(&self, preset: Preset) -> Profile {
         if self.is_stock() {
             return Profile::Stock;
         }
-        if self.differences(Profile::default(), preset).count() < 2 {
+        if self.differences(Profile::default(), preset).next().is_none() {
             return Profile::default();
         }
-        let is_exact = |profile: &Profile| self.differences(*profile, preset).next().is_none();
+        let is_exact =
+            |profile: &Profile| LIMITS.iter().all(|limit| self.limits.get(limit) == preset(*profile, limit));
         [Profile::Lean, Profile::Fast].into_iter().find(is_exact).unwrap_or_default()
     }
 

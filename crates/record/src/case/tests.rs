@@ -54,11 +54,14 @@ fn the_stock_profile_is_in_the_name_with_what_differs_from_it() {
 }
 
 #[test]
-fn a_profile_is_in_the_name_where_it_sets_several_limits_of_the_protocol() {
+fn a_profile_is_in_the_name_if_all_limits_are_as_it_sets_them() {
     let of = |protocol: &str, profile| Case { limits: Limits::of(profile), ..Case::new(protocol) };
     assert_eq!(of("h2", Profile::Lean).key().variant(), "profile=lean");
     assert_eq!(of("h3", Profile::Fast).key().variant(), "profile=fast");
-    assert_eq!(of("h1c", Profile::Lean).key().variant(), "h1-buffer=64KiB");
+    assert_eq!(of("h1c", Profile::Lean).key().variant(), "profile=lean");
+    let mut one = Case::new("h1c");
+    one.limits.set(&H1_BUFFER, LimitValue::Bytes(64 << 10)).unwrap();
+    assert_eq!(one.key().variant(), "h1-buffer=64KiB");
     let mut case = of("h2", Profile::Fast);
     case.limits.set(&H2_FRAME, LimitValue::Bytes(16 << 10)).unwrap();
     assert!(case.key().variant().starts_with("h2-frame=16KiB+h2-window=16MiB"), "{}", case.key());

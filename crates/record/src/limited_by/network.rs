@@ -115,7 +115,7 @@ impl Record {
         let evidence = match bound.bytes.filter(|bytes| *bytes > 0) {
             Some(bytes) => {
                 let seconds = bytes as f64 * elapsed_s / self.case.total_bytes().max(1) as f64;
-                format!("{} per {}{round_trip}", ByteSize(bytes), millis(seconds))
+                format!("{} per {}{round_trip}", measured(bytes), millis(seconds))
             }
             None => format!("full{round_trip}"),
         };
@@ -272,4 +272,11 @@ fn millis(seconds: f64) -> String {
     let ms = 1e3 * seconds;
     let digits = if ms < 1.0 { 3 } else { usize::from(ms < 100.0) };
     format!("{ms:.digits$} ms")
+}
+
+/// Returns a size that was measured, such as a congestion window: in whole KiB unless it is small.
+fn measured(bytes: u64) -> ByteSize {
+    const KIB: u64 = 1 << 10;
+    let is_small = bytes < 16 * KIB;
+    ByteSize(if is_small { bytes } else { bytes.saturating_add(KIB / 2) / KIB * KIB })
 }

@@ -121,7 +121,7 @@ function roomText(ends, sizeOf) {
   const where = `${tightest.c.protocol} ${tightest.end}, at ${sizeText(sizeOf(tightest.c))}`;
   return room < 0
     ? `Over its allowance by ${mibText(-room)} (${where}).`
-    : `Least room to its allowance: ${mibText(room)} (${where}).`;
+    : `Room to the allowance: at least ${mibText(room)} (${where}).`;
 }
 
 function memoryPlan(cases, name, axisName, others) {

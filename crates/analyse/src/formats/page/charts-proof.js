@@ -15,6 +15,11 @@ const isConstant = ({ word }) => word === "CONSTANT";
 const PROOF_ROW_HEIGHT = 24;
 const NARROW_PROOF_ROW_HEIGHT = 38;
 const isNarrowProof = (chartWidth) => chartWidth < 560;
+/** The words beside a point, in px: their size, their distance to it, and the width of a letter. */
+const LABEL_SIZE = 12;
+const LABEL_DISTANCE = 8;
+const LABEL_LETTER = 6.5;
+
 const PROOF_STYLES = ["sender", "receiver", "p95", "p99.9"];
 
 function proofReading({ ends, lacks_controls }) {
@@ -74,20 +79,32 @@ function proofOption(proof, names, ends, chartWidth) {
     is_control ? "control" : PROOF_STYLES[endNames.indexOf(end) % PROOF_STYLES.length];
   const words = ({ is_control, is_as_expected, word }) => {
     if (!is_control) return word;
-    return isNarrow ? "control" : `control: ${word}, ${is_as_expected ? "as expected" : "UNNOTICED"}`;
+    return isNarrow ? "control" : `${word}, ${is_as_expected ? "as expected" : "UNNOTICED"}`;
   };
+  // Words stand on the right of a point, or on its left if they would leave the chart and there is more room.
+  const axis = slopeAxis(ends, isNarrow);
+  const plotWidth = chartWidth - (isNarrow ? 150 : 350);
+  const sideOf = (text, place) => {
+    const left = ((place - axis.min) / (axis.max - axis.min)) * plotWidth;
+    const right = plotWidth - left;
+    return right > LABEL_DISTANCE + LABEL_LETTER * text.length || right > left ? "right" : "left";
+  };
+  // Both ends of a row that have the same word share it.
+  const isRepeated = (end) =>
+    !end.is_control &&
+    ends.some((other) => other.series === end.series && other.word === end.word && other.end === endNames[0] && other !== end);
   const series = ends.flatMap((end, at) => {
     if (end.slope == null) return [];
     const [estimate, low, high] = end.slope.map(placeOf);
     const y = yOf(end);
     const style = nameOfStyle(end);
     const label = {
-      show: end.is_control || !isConstant(end),
-      position: estimate > placeOf(1e4) ? "left" : "right",
-      distance: 8,
+      show: (end.is_control || !isConstant(end)) && !isRepeated(end),
+      position: sideOf(words(end), estimate),
+      distance: LABEL_DISTANCE,
       formatter: words(end),
       color: palette().text,
-      fontSize: 12,
+      fontSize: LABEL_SIZE,
     };
     return [
       {
@@ -111,7 +128,6 @@ function proofOption(proof, names, ends, chartWidth) {
     );
   };
   const limits = distinct(ends.map(({ limit }) => limit));
-  const axis = slopeAxis(ends, isNarrow);
   const option = chartOption(tip, {
     // The scale stands below and above the rows, because a chart of many rows is long.
     xAxis: [axis, { ...axis, position: "top", name: "", splitLine: { show: false } }],

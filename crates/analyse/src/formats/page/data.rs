@@ -22,8 +22,8 @@ use crate::{Analysis, Verdict};
 #[derive(Serialize)]
 pub(super) struct Data<'a> {
     title: &'a str,
-    /// The file of records beside the page, if there is one.
-    records_file: Option<&'a str>,
+    /// The paths of the files of records, as seen from the folder of the page.
+    links: &'a [String],
     /// The brief answer.
     tiles: Vec<Tile>,
     /// The command lines that made the records, one per line.
@@ -91,7 +91,7 @@ impl<'a> Data<'a> {
         let samples = timeline::samples(2 * analysis.rows.len());
         Self {
             title: report.title,
-            records_file: report.records_file,
+            links: report.links,
             tiles: tiles(analysis),
             command: (!commands.is_empty()).then(|| commands.join("\n")),
             first_started_at: records.iter().map(|record| record.started_at.as_str()).min(),

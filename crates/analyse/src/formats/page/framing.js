@@ -14,9 +14,6 @@ function framingTable(cases) {
     "framing",
     "What arrived on the wire",
     el("p", {}, TERMS.framing.meaning),
-    scrolling(
-      "Table of what arrived on the wire",
-      plainTable(["case", "pieces", "count", "smallest", "median", "largest", "body/piece"], rows),
-    ),
+    savedTable("what arrived on the wire", "framing", ["case", "pieces", "count", "smallest", "median", "largest", "body/piece"], rows),
   );
 }

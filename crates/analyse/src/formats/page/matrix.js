@@ -28,6 +28,7 @@ const MATRIX_FIGURES = {
   },
 };
 
+/** The matrix of a figure, and the button that saves it. */
 function matrixTable(cases, { label, value, text, spread }) {
   const shown = cases.filter((c) => value(c) != null);
   const chunks = distinct(shown.map((c) => c.chunk_bytes)).sort(ascending);
@@ -52,7 +53,19 @@ function matrixTable(cases, { label, value, text, spread }) {
       protocols.map((protocol) => cell(protocol, chunk)),
     );
   const body = el("tbody", {}, chunks.map(row));
-  return el("table", { class: "matrix" }, el("caption", {}, label), el("thead", {}, head), body);
+  const save = () =>
+    saveCsv(
+      "matrix.csv",
+      [`chunk (${label})`, ...protocols],
+      chunks.map((chunk) => {
+        const of = (protocol) => shown.find((c) => c.protocol === protocol && c.chunk_bytes === chunk);
+        return [sizeText(chunk), ...protocols.map((protocol) => given(of(protocol), (c) => text(value(c))))];
+      }),
+    );
+  return [
+    scrolling("The matrix", el("table", { class: "matrix" }, el("caption", {}, label), el("thead", {}, head), body)),
+    saveButtons("the matrix", { CSV: save }),
+  ];
 }
 
 /** The section with the matrix; null unless protocols and chunk sizes both vary. */
@@ -88,7 +101,7 @@ function matrixSection() {
   function show() {
     const { cases: left, choices } = narrow(varied, dimensions, chosen);
     for (const each of choosers) offer(each, choices[each.name], dimensions[each.name]);
-    table.replaceChildren(scrolling("The matrix", matrixTable(left, MATRIX_FIGURES[select.value])));
+    table.replaceChildren(...matrixTable(left, MATRIX_FIGURES[select.value]));
   }
   show();
   return section(

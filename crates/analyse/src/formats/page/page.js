@@ -69,14 +69,15 @@ function list(name, lines, inViewCount = IN_VIEW) {
 /** The number of runs and cases, the machine, and the files with the data. */
 function facts() {
   const runs = data.cases.reduce((sum, c) => sum + (c.runs ?? 0), 0);
-  const records = data.records_file && el("a", { href: data.records_file }, data.records_file);
+  const addressOf = (path) => path.split("/").map(encodeURIComponent).join("/");
+  const records = data.links.flatMap((path) => [" ", el("a", { href: addressOf(path) }, path)]);
   const builds = data.machines.map(({ build }) => ["longhaul", build.version, build.commit].filter(Boolean).join(" "));
   const parts = [
     `${countText(data.cases.length, "case")}, ${countText(runs, "run")}`,
     whenText(),
     ...distinct(data.machines.map(machineText)),
     ...distinct(builds),
-    records && ["records: ", records],
+    records.length > 0 && ["records:", ...records],
   ].filter(Boolean);
   return el(
     "ul",

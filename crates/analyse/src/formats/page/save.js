@@ -76,3 +76,12 @@ function saveButtons(what, actions) {
     }),
   );
 }
+
+/** A table of texts that scrolls, and the button that saves it as a file. */
+const savedTable = (subject, file, head, rows) =>
+  el(
+    "div",
+    {},
+    scrolling(`Table of ${subject}`, plainTable(head, rows)),
+    saveButtons(`the table of ${subject}`, { CSV: () => saveCsv(`${file}.csv`, head, rows) }),
+  );

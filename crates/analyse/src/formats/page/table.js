@@ -60,6 +60,7 @@ function commonText() {
   return parts.length > 0 && el("p", {}, `All cases: ${parts.join(", ")}.`);
 }
 
+/** The columns. Paper has no room for those that are for screens alone. */
 const COLUMNS = [
   {
     head: "protocol",
@@ -81,12 +82,20 @@ const COLUMNS = [
     value: (c) => toMib(c.goodput_bytes_per_s?.low ?? c.goodput_bytes_per_s?.least),
     text: (_, c) => given(c.goodput_bytes_per_s, (spread) => rangeText(spread, (rate) => threeDigits(toMib(rate)))) ?? NONE,
   },
-  { head: "Gbit/s", term: "goodput", asked: "goodput in Gbit/s", value: (c) => toGbit(goodput(c)), text: threeDigits },
+  {
+    head: "Gbit/s",
+    term: "goodput",
+    asked: "goodput in Gbit/s",
+    isForScreens: true,
+    value: (c) => toGbit(goodput(c)),
+    text: threeDigits,
+  },
   ...(data.cases.some((c) => c.calm)
     ? [
         {
           head: "calm runs, MiB/s",
           term: "calm",
+          isForScreens: true,
           value: (c) => toMib(c.calm ? c.calm.goodput_bytes_per_s?.median : goodput(c)),
           text: threeDigits,
           mark: (c) => c.calm && `without ${c.calm.disturbed} of ${c.runs}`,
@@ -131,6 +140,7 @@ const COLUMNS = [
           head: "limited by",
           term: "limit",
           isText: true,
+          isForScreens: true,
           value: (c) => c.limited_by?.cause ?? null,
           text: (cause) => cause ?? NONE,
           mark: (c) => c.limited_by?.evidence,
@@ -160,7 +170,9 @@ function cell(column, c) {
   const mark = column.mark?.(c);
   if (column.isName) return el("th", { scope: "row" }, text);
   const classes = { verdict: `verdict ${verdictOf(c).isGood ? "good" : "bad"}`, limit: "limit" };
-  return el("td", { class: classes[column.term] }, text, mark && el("span", { class: "mark" }, ` ${mark}`));
+  const names = [classes[column.term], column === REST && "further", column.isForScreens && "screens"];
+  const attributes = { class: names.filter(Boolean).join(" ") };
+  return el("td", attributes, text, mark && el("span", { class: "mark" }, ` ${mark}`));
 }
 
 /** The order by a column; cases without a value come last in both directions. */
@@ -177,7 +189,7 @@ function headerCell(column, onSort) {
   const button = el("button", { type: "button", class: "sort" }, column.head);
   const th = el(
     "th",
-    { scope: "col", "aria-sort": "none" },
+    { scope: "col", "aria-sort": "none", class: column.isForScreens ? "screens" : "" },
     el("div", {}, button, defineButton(column.term, column.asked)),
   );
   const sort = (order) => {
@@ -279,10 +291,7 @@ function tuningTable(untuned) {
     "tuning",
     "Stock beside tuned",
     el("p", {}, TERMS.tuning.meaning),
-    scrolling(
-      "Table of libraries with their own defaults",
-      plainTable(["case", "run as", "MiB/s", "tuned, MiB/s", "of tuned", "range"], rows),
-    ),
+    savedTable("libraries with their own defaults", "tuning", ["case", "run as", "MiB/s", "tuned, MiB/s", "of tuned", "range"], rows),
     apart && el("p", {}, "* Not run in turns with the tuned row: the ratio includes the drift of the machine."),
   );
 }

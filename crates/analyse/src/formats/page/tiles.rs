@@ -28,20 +28,23 @@ pub(super) enum Tone {
     Bad,
 }
 
-/// Returns the tiles of an analysis: speed, then memory. A proof has no answer about speed.
+/// Returns the tiles of an analysis: speed in one direction, memory, and speed in the other direction. So the first
+/// screen of a phone has both answers. A proof has no answer about speed.
 pub(super) fn tiles(analysis: &Analysis<'_>) -> Vec<Tile> {
     let answer = analysis.answer();
     let first = answer.speeds.first();
     // The first set in the other direction has tiles, too.
     let other =
         answer.speeds.iter().find(|speed| first.is_some_and(|first| first.direction != speed.direction));
-    let speeds = first.into_iter().chain(other).flat_map(|speed| {
+    let of_speed = |speed: &SpeedAnswer| {
         let scope = scope(speed, &answer.speeds);
         let contests: Vec<Tile> = speed.contests.iter().map(|contest| of_contest(contest, &scope)).collect();
         contests.into_iter().chain(of_chunks(speed, &scope))
-    });
-    let proof = analysis.proof.as_ref();
-    speeds.chain(answer.memory.as_ref().map(of_memory)).chain(proof.into_iter().flat_map(of_proof)).collect()
+    };
+    let memory = answer.memory.iter().map(of_memory);
+    let proof = analysis.proof.iter().flat_map(of_proof);
+    let speeds = |speed: Option<&SpeedAnswer>| speed.into_iter().flat_map(of_speed).collect::<Vec<_>>();
+    speeds(first).into_iter().chain(memory).chain(speeds(other)).chain(proof).collect()
 }
 
 /// Returns the tiles of a proof: the number of constant ends, and the number of controls that behave as expected.
@@ -210,8 +213,10 @@ fn of_memory(memory: &MemoryAnswer) -> Tile {
             None,
             Tone::Bad,
         ),
-        MemoryEvidence::Undecided => {
-            ("not decided".to_owned(), "The proof is inconclusive.".to_owned(), None, Tone::Bad)
+        MemoryEvidence::Undecided { command } => {
+            let remedy = if command.is_some() { " More rounds narrow the intervals:" } else { "" };
+            let text = format!("The proof is inconclusive.{remedy}");
+            ("not decided".to_owned(), text, command.clone(), Tone::Bad)
         }
         MemoryEvidence::Unproven { command } => {
             let how =
@@ -292,7 +297,7 @@ mod tests {
         let titles: Vec<String> = shown(&[up, down].concat()).into_iter().map(|[title, _]| title).collect();
         assert_eq!(
             titles,
-            ["Fastest HTTP in cleartext (upload)", "Fastest HTTP in cleartext (download)", "Memory"]
+            ["Fastest HTTP in cleartext (upload)", "Memory", "Fastest HTTP in cleartext (download)"]
         );
     }
 
