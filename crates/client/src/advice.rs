@@ -5,7 +5,7 @@ use record::{Fault, FaultKind, PROTOCOLS};
 use crate::{Proxy, Target};
 
 /// Parts of the messages of rustls and of the carriers, each with the advice on a flag.
-const ADVICE: [(&str, &str); 9] = [
+const ADVICE: [(&str, &str); 10] = [
     // The verifier of a pinned certificate (longhaul-transport, verifier.rs).
     (
         "ApplicationVerificationFailure",
@@ -16,6 +16,7 @@ const ADVICE: [(&str, &str); 9] = [
         "trust it by --cacert FILE or by --pin sha256:HEX, or accept any certificate by --insecure (-k)",
     ),
     ("certificate", "see --cacert, --pin and --insecure (-k)"),
+    ("InvalidContentType", "this port does not seem to speak TLS: try http://, or the port that does"),
     ("ProtocolVersion", "the server may support only TLS 1.2: allow it by --tls12"),
     ("protocol version", "the server may support only TLS 1.2: allow it by --tls12"),
     ("ServerDoesNotSupportTls12Or13", "the server supports no secure version of TLS"),
@@ -83,6 +84,7 @@ mod tests {
             ("invalid peer certificate: UnknownIssuer", &["--cacert", "--pin", "--insecure"][..]),
             ("bad certificate", &["--cacert", "--pin", "--insecure"]),
             ("invalid peer certificate: ApplicationVerificationFailure", &["not that of --pin", "--cacert"]),
+            ("received corrupt message of type InvalidContentType", &["http://"]),
             ("received fatal alert: ProtocolVersion", &["--tls12"]),
             ("the application protocol is none, not h2", &["--protocol h1 or h3"]),
             ("received fatal alert: NoApplicationProtocol", &["--protocol h1"]),

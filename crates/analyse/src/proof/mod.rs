@@ -83,8 +83,13 @@ impl Proof {
     /// Returns whether a proof about longhaul's own ends has no controls, because the user left them out or planned no
     /// proof.
     pub fn is_without_controls(&self) -> bool {
+        self.controls.is_empty() && !self.lacks_controls && self.needs_controls()
+    }
+
+    /// Returns whether the proof is about longhaul's own ends. A proof of another program has no controls.
+    pub(crate) fn needs_controls(&self) -> bool {
         let of_program = self.judgements.iter().any(|judgement| judgement.series.subject.is_some());
-        self.controls.is_empty() && !self.lacks_controls && !of_program && self.absorptions.is_empty()
+        !of_program && self.absorptions.is_empty()
     }
 
     /// Returns the size of the largest body, in bytes; `None` without a run.
@@ -176,6 +181,14 @@ mod tests {
         let proof = Proof::among(&[by("longhaul prove --size 1GiB")]);
         assert_eq!(proof.map(|proof| proof.verdict()), Some(Verdict::Inconclusive));
         assert!(Proof::among(&[by("longhaul bench --label prove"), by("longhaul bench")]).is_none());
+    }
+
+    #[test]
+    fn a_proof_of_another_program_needs_no_controls() {
+        let of = |subject| Proof::of(&[with(run("h1c"), |record| record.subject = subject)]);
+        assert!(of(None).needs_controls());
+        let foreign = of(Some(record::Subject::Client));
+        assert!(!foreign.needs_controls() && !foreign.is_without_controls());
     }
 
     #[test]

@@ -22,7 +22,7 @@ const LABEL_LETTER = 6.5;
 
 const PROOF_STYLES = ["sender", "receiver", "p95", "p99.9"];
 
-function proofReading({ ends, lacks_controls }) {
+function proofReading({ ends, lacks_controls, needs_controls }) {
   const measured = ends.filter(({ is_control }) => !is_control);
   const controls = ends.filter(({ is_control }) => is_control);
   const words = distinct(measured.map(({ word }) => word)).map(
@@ -36,7 +36,7 @@ function proofReading({ ends, lacks_controls }) {
   const unnoticed = controls.filter(({ is_as_expected }) => !is_as_expected).length;
   const noticed =
     controls.length === 0
-      ? `No controls were run${lacks_controls ? " yet" : ""}, so nothing shows that growth would be noticed.`
+      ? needs_controls && `No controls were run${lacks_controls ? " yet" : ""}, so nothing shows that growth would be noticed.`
       : unnoticed === 0
         ? `${countText(controls.length, "control")} behaved as expected.`
         : `${unnoticed} of ${countText(controls.length, "control")} went unnoticed, so nothing is proven.`;

@@ -13,6 +13,8 @@ pub(super) struct ProofData {
     ends: Vec<ProofEnd>,
     /// True if the controls were not run, although the session has some.
     lacks_controls: bool,
+    /// False for a proof of another program, which has no controls.
+    needs_controls: bool,
     /// The bytes that proxies absorb, one line per series.
     absorbed: Vec<String>,
 }
@@ -48,6 +50,7 @@ impl ProofData {
         Self {
             ends: proof.judgements.iter().map(of(false)).chain(proof.controls.iter().map(of(true))).collect(),
             lacks_controls: proof.lacks_controls,
+            needs_controls: proof.needs_controls(),
             absorbed: proof.absorptions.iter().map(proof::absorption).collect(),
         }
     }

@@ -41,14 +41,16 @@ pub(super) fn tiles(analysis: &Analysis<'_>) -> Vec<Tile> {
         let contests: Vec<Tile> = speed.contests.iter().map(|contest| of_contest(contest, &scope)).collect();
         contests.into_iter().chain(of_chunks(speed, &scope))
     };
-    let memory = answer.memory.iter().map(of_memory);
+    let has_controls = analysis.proof.as_ref().is_some_and(|proof| !proof.controls.is_empty());
+    let memory = answer.memory.iter().map(|memory| of_memory(memory, has_controls));
     let proof = analysis.proof.iter().flat_map(of_proof);
     let speeds = |speed: Option<&SpeedAnswer>| speed.into_iter().flat_map(of_speed).collect::<Vec<_>>();
     speeds(first).into_iter().chain(memory).chain(speeds(other)).chain(proof).collect()
 }
 
-/// Returns the tiles of a proof: the number of constant ends, and the number of controls that behave as expected.
-fn of_proof(proof: &Proof) -> [Tile; 2] {
+/// Returns the tiles of a proof: the number of constant ends, and the number of controls that behave as expected. A proof
+/// of another program has no controls.
+fn of_proof(proof: &Proof) -> Vec<Tile> {
     let share = |good: usize, all: usize, what: &str| match all {
         0 => "none".to_owned(),
         _ => format!("{good} of {all} {what}"),
@@ -68,7 +70,7 @@ fn of_proof(proof: &Proof) -> [Tile; 2] {
         _ => "Ends whose memory behaves in a known way. Most of them grow.",
     };
     let (ends, all) = (proof.judgements.len(), proof.controls.len());
-    [
+    let mut tiles = vec![
         Tile {
             title: "Ends under proof".into(),
             answer: share(constant, ends, "constant"),
@@ -88,7 +90,11 @@ fn of_proof(proof: &Proof) -> [Tile; 2] {
                 tone(noticed == all && all > 0)
             },
         },
-    ]
+    ];
+    if all == 0 && !proof.needs_controls() {
+        tiles.pop();
+    }
+    tiles
 }
 
 /// Returns the properties that distinguish the bodies of an answer from those of other answers: " (upload, 2 GiB)".
@@ -172,7 +178,7 @@ fn of_chunks(speed: &SpeedAnswer, scope: &str) -> Option<Tile> {
         _ => "depends on the protocol".to_owned(),
     };
     let each = if groups.len() > 2 { format!(": {}", of_groups().join("; ")) } else { String::new() };
-    let remedy = if is_unclear { " More rounds narrow the intervals (-r)." } else { "" };
+    let remedy = if is_unclear { " More rounds narrow the intervals." } else { "" };
     Some(Tile {
         title: format!("Chunk that suffices{scope}"),
         answer,
@@ -182,7 +188,8 @@ fn of_chunks(speed: &SpeedAnswer, scope: &str) -> Option<Tile> {
     })
 }
 
-fn of_memory(memory: &MemoryAnswer) -> Tile {
+/// Returns the tile of memory. `controls_ran` is true if the proof has controls.
+fn of_memory(memory: &MemoryAnswer, controls_ran: bool) -> Tile {
     let peak = memory.peak_rss_bytes.iter().filter_map(|(_, peak)| *peak).max();
     let ends: Vec<String> = memory
         .peak_rss_bytes
@@ -199,10 +206,10 @@ fn of_memory(memory: &MemoryAnswer) -> Tile {
             let bound = bytes_per_gib.map_or_else(String::new, |bytes| {
                 format!(": it grows by at most {:.1} KiB per GiB", (bytes / 102.4).ceil() / 10.0)
             });
-            let controls = if *has_controls {
-                " Controls showed that growth would be noticed."
-            } else {
-                " There were no controls, so nothing shows that growth would be noticed."
+            let controls = match (*has_controls, controls_ran) {
+                (true, true) => " Controls showed that growth would be noticed.",
+                (true, false) => "",
+                (false, _) => " There were no controls, so nothing shows that growth would be noticed.",
             };
             let text = format!("Bodies up to {}{bound}.{controls}", spaced(*largest));
             ("proven constant".to_owned(), text, None, if *has_controls { Tone::Good } else { Tone::Plain })
