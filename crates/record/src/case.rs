@@ -149,7 +149,7 @@ impl Case {
             direction: self.direction,
             chunk: self.chunk.into(),
             body: Some(self.body),
-            axes: self.axes(limits::on_one_machine),
+            axes: self.axes(Limits::of),
         })
     }
 
@@ -157,7 +157,7 @@ impl Case {
     /// of [`Limits::for_any_peer`].
     #[must_use]
     pub fn towards_any_peer(self) -> Self {
-        let axes = self.axes(limits::towards_any_peer);
+        let axes = self.axes(Limits::for_any_peer);
         let key = CaseKey { axes, ..self.key() };
         Self { recorded: Some(key), ..self }
     }
@@ -176,7 +176,7 @@ impl Case {
         Self { recorded: Some(key), ..self }
     }
 
-    /// Returns the axes that are not at their defaults. `preset` returns the value of a limit in a profile.
+    /// Returns the axes that are not at their defaults. `preset` returns the limits of a profile.
     fn axes(&self, preset: limits::Preset) -> Vec<Axis> {
         let mut axes = Vec::new();
         if (self.connections, self.streams) != (1, 1) {

@@ -35,7 +35,7 @@ pub enum MemoryEvidence {
     Refuted,
     /// The records are a proof that does not decide.
     Undecided {
-        /// The command that repeats the proof with more rounds; `None` if a peer or another program took part.
+        /// The command of a proof with more rounds; `None` if a peer or another program took part.
         command: Option<String>,
     },
     /// The records are not a proof.
@@ -69,7 +69,7 @@ impl MemoryAnswer {
 }
 
 impl MemoryEvidence {
-    /// Returns the evidence of a proof. `repetition` returns the command that repeats it with more rounds.
+    /// Returns the evidence of a proof. `repetition` returns the command of one with more rounds.
     fn in_proof(proof: &Proof, repetition: impl FnOnce() -> Option<String>) -> Self {
         match proof.verdict() {
             Verdict::Good => Self::Proven {
@@ -144,7 +144,7 @@ fn command(rows: &[&Row<'_>]) -> Option<String> {
     Some(command)
 }
 
-/// Returns the command that proves the same with twice the rounds of these rows.
+/// Returns the command that proves the memory of these rows with twice their rounds.
 fn repetition(rows: &[&Row<'_>]) -> Option<String> {
     let last = rows.iter().flat_map(|row| &row.records).map(|record| record.round).max()?;
     Some(format!("{} --rounds {}", command(rows)?, last.saturating_add(1).saturating_mul(2)))

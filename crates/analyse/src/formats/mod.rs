@@ -168,9 +168,8 @@ impl FormatError {
 /// Fails if the folder or a file cannot be written, or the data cannot be written in a format.
 pub fn write(report: &Report<'_>, formats: &[&dyn Format], folder: &Path) -> Result<(), FormatError> {
     fs::create_dir_all(folder).map_err(|source| FormatError::Folder { path: folder.to_owned(), source })?;
-    let beside = records_in(folder, report.records).map(str::to_owned);
     let links: Vec<String> = match report.sources {
-        [] => beside.into_iter().collect(),
+        [] => records_in(folder, report.records).map(str::to_owned).into_iter().collect(),
         sources => sources.iter().filter_map(|file| link(folder, file)).collect(),
     };
     let report = Report { links: &links, ..*report };

@@ -1,20 +1,10 @@
 //! The limits of a case in its key: the profile that sets them, and those that differ from it.
 
 use super::Case;
-use crate::{LIMITS, Limit, LimitValue, Limits, Profile, Protocol, key::Axis};
+use crate::{LIMITS, Limits, Profile, Protocol, key::Axis};
 
-/// Returns the value of a limit in a profile.
-pub(super) type Preset = fn(Profile, &Limit) -> LimitValue;
-
-/// The value for two ends on one machine.
-pub(super) fn on_one_machine(profile: Profile, limit: &Limit) -> LimitValue {
-    limit.preset(profile).into()
-}
-
-/// The value for a transfer whose peer and path are unknown.
-pub(super) fn towards_any_peer(profile: Profile, limit: &Limit) -> LimitValue {
-    Limits::for_any_peer(profile).get(limit)
-}
+/// Returns the limits of a profile: [`Limits::of`] or [`Limits::for_any_peer`].
+pub(super) type Preset = fn(Profile) -> Limits;
 
 impl Case {
     /// Returns whether the case runs its protocol with the defaults of the library (`--profile stock`), without a bound
@@ -27,7 +17,7 @@ impl Case {
     pub(super) fn limit_axes(&self, preset: Preset) -> Vec<Axis> {
         let profile = self.profile(preset);
         let named = (profile != Profile::default()).then(|| Axis::setting(Axis::PROFILE, profile.name()));
-        named.into_iter().chain(self.differences(profile, preset)).collect()
+        named.into_iter().chain(self.differences(preset(profile))).collect()
     }
 
     /// Returns the profile that names the limits of the case: `stock`, or else the one that sets all limits as they are,
@@ -36,30 +26,36 @@ impl Case {
         if self.is_stock() {
             return Profile::Stock;
         }
-        if self.differences(Profile::default(), preset).next().is_none() {
+        if self.differences(preset(Profile::default())).next().is_none() {
             return Profile::default();
         }
-        let is_exact =
-            |profile: &Profile| LIMITS.iter().all(|limit| self.limits.get(limit) == preset(*profile, limit));
+        let is_exact = |profile: &Profile| {
+            let limits = preset(*profile);
+            LIMITS.iter().all(|limit| self.limits.get(limit) == limits.get(limit))
+        };
         [Profile::Lean, Profile::Fast].into_iter().find(is_exact).unwrap_or_default()
     }
 
-    /// Returns the axes of the protocol's limits whose values differ from those of a profile.
-    fn differences(&self, profile: Profile, preset: Preset) -> impl Iterator<Item = Axis> {
+    /// Returns the axes of the protocol's limits whose values differ from those of `other`.
+    fn differences(&self, other: Limits) -> impl Iterator<Item = Axis> {
         let protocol = Protocol::by_name(&self.protocol);
         LIMITS
             .iter()
             .filter(move |limit| protocol.is_some_and(|protocol| limit.applies_to(protocol)))
             .map(|limit| (limit, self.limits.get(limit)))
-            .filter(move |(limit, value)| *value != preset(profile, limit))
+            .filter(move |(limit, value)| *value != other.get(limit))
             .map(|(limit, value)| Axis::setting(limit.flag, value))
     }
 
     /// Puts the name of a profile into the recorded key, in the place of the limits that it sets. Earlier versions wrote
-    /// each of them.
+    /// each of them. Most keys have no limit, and are left alone at once.
     pub(crate) fn name_profile(&mut self) {
-        for preset in [on_one_machine as Preset, towards_any_peer] {
-            let spelled: Vec<Axis> = self.differences(Profile::default(), preset).collect();
+        let Some(key) = self.recorded.as_ref() else { return };
+        if !key.axes.iter().any(Axis::is_limit) || key.axis(Axis::PROFILE).is_some() {
+            return;
+        }
+        for preset in [Limits::of as Preset, Limits::for_any_peer] {
+            let spelled: Vec<Axis> = self.differences(preset(Profile::default())).collect();
             let named = self.limit_axes(preset);
             if let Some(key) = self.recorded.as_mut().filter(|key| key.axes.ends_with(&spelled)) {
                 key.axes.truncate(key.axes.len().saturating_sub(spelled.len()));

@@ -1,5 +1,7 @@
 //! The brief answer as tiles, which the page shows before all charts.
 
+use std::iter;
+
 use record::{ByteSize, Direction, mib, mib_per_s, three_digits};
 use serde::Serialize;
 use stats::Interval;
@@ -70,31 +72,22 @@ fn of_proof(proof: &Proof) -> Vec<Tile> {
         _ => "Ends whose memory behaves in a known way. Most of them grow.",
     };
     let (ends, all) = (proof.judgements.len(), proof.controls.len());
-    let mut tiles = vec![
-        Tile {
-            title: "Ends under proof".into(),
-            answer: share(constant, ends, "constant"),
-            detail: open
-                .unwrap_or_else(|| "The slope of memory with its interval is in the chart below.".into()),
-            command: None,
-            tone: tone(constant == ends && ends > 0),
-        },
-        Tile {
-            title: "Controls".into(),
-            answer: share(noticed, all, "as expected"),
-            detail: controls.into(),
-            command: None,
-            tone: if all == 0 && !proof.lacks_controls {
-                Tone::Plain
-            } else {
-                tone(noticed == all && all > 0)
-            },
-        },
-    ];
-    if all == 0 && !proof.needs_controls() {
-        tiles.pop();
-    }
-    tiles
+    let of_controls = Tile {
+        title: "Controls".into(),
+        answer: share(noticed, all, "as expected"),
+        detail: controls.into(),
+        command: None,
+        tone: if all == 0 && !proof.lacks_controls { Tone::Plain } else { tone(noticed == all && all > 0) },
+    };
+    let of_ends = Tile {
+        title: "Ends under proof".into(),
+        answer: share(constant, ends, "constant"),
+        detail: open.unwrap_or_else(|| "The slope of memory with its interval is in the chart below.".into()),
+        command: None,
+        tone: tone(constant == ends && ends > 0),
+    };
+    let has_controls = all > 0 || proof.needs_controls();
+    iter::once(of_ends).chain(has_controls.then_some(of_controls)).collect()
 }
 
 /// Returns the properties that distinguish the bodies of an answer from those of other answers: " (upload, 2 GiB)".
