@@ -140,7 +140,7 @@ impl Command {
 pub(crate) fn parse() -> Result<Command, ExitCode> {
     let args: Vec<OsString> = env::args_os().collect();
     parse_from(&args).map_err(|error| {
-        let error = with_usage(error, &args);
+        let error = with_separator(with_usage(error, &args), &args);
         // The reader of the text may be gone.
         let _ = error.print();
         if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
@@ -158,6 +158,23 @@ fn with_usage(mut error: clap::Error, args: &[OsString]) -> clap::Error {
         if let Some(command) = name.and_then(|name| definition.find_subcommand_mut(name)) {
             error.insert(ContextKind::Usage, ContextValue::StyledStr(command.render_usage()));
         }
+    }
+    error
+}
+
+/// Adds a tip to an error about a word that may begin the command line of a program under test, if `--` is missing before
+/// it.
+fn with_separator(mut error: clap::Error, args: &[OsString]) -> clap::Error {
+    let is_of_program = |arg: &OsString| {
+        ["--client", "--server", "--proxy", "--series"].iter().any(|flag| arg.as_os_str() == *flag)
+    };
+    let is_word = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(word))) => !word.starts_with('-'),
+        (kind, _) => kind == ErrorKind::ArgumentConflict,
+    };
+    if is_word && args.iter().any(is_of_program) && !args.iter().any(|arg| arg == "--") {
+        let tip = "the command line of your program comes after '--'";
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error
 }
@@ -244,6 +261,26 @@ mod tests {
         assert!(message.starts_with("error: unexpected argument '--protocl' found\n"), "{message}");
         assert!(message.contains("\n  tip: a similar argument exists: '--protocol'\n"), "{message}");
         assert!(message.contains("\nUsage: longhaul bench"), "{message}");
+    }
+
+    #[test]
+    fn a_program_without_its_separator_has_a_tip() {
+        let error = |args: &[&str]| {
+            let args: Vec<OsString> = [&["longhaul"], args].concat().iter().map(OsString::from).collect();
+            let Err(error) = parse_from(&args) else { panic!("no error") };
+            with_separator(error, &args).render().to_string()
+        };
+        let tip = "\n  tip: the command line of your program comes after '--'\n";
+        for args in [
+            ["prove", "--client", "curl"].as_slice(),
+            &["prove", "--server", "http://127.0.0.1:1/", "nginx"],
+            &["conform", "--client", "curl"],
+        ] {
+            assert!(error(args).contains(tip), "{}", error(args));
+        }
+        for args in [["prove", "--client", "--protocl"].as_slice(), &["bench", "curl"]] {
+            assert!(!error(args).contains(tip), "{}", error(args));
+        }
     }
 
     #[test]

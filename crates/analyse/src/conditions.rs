@@ -62,7 +62,8 @@ pub(crate) fn core_distance(records: &[Record]) -> Option<String> {
         ),
         Some(near) => format!(
             "in {far} of {} runs the cores of the two ends were far apart (a cache line took up to {most} ns there and back \
-             instead of {}): these runs are slower",
+             instead of {}): these runs are slower, also than a ceiling or a plain loop of their round; bench --settle 5s \
+             waits for near cores",
             trips().count(),
             near.as_nanos(),
         ),

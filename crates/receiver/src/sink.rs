@@ -123,27 +123,36 @@ impl Sink {
         self.activity.clone()
     }
 
-    pub(crate) async fn take(&mut self, bytes: Bytes) -> Result<(), SaveError> {
+    /// Takes bytes. Returns them, digested, if they still have to be [written](Self::write), which can wait.
+    pub(crate) fn take(&mut self, bytes: Bytes) -> Option<Bytes> {
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&bytes);
         }
         match &mut self.kind {
-            Kind::Drop => Ok(()),
+            Kind::Drop => None,
             Kind::Burn(burner) => {
                 burner.burn(bytes.len());
-                Ok(())
+                None
             }
             Kind::Collect(pieces) => {
                 // A copy takes only the memory of its bytes. The piece itself may keep a larger buffer alive.
                 pieces.push(Bytes::copy_from_slice(&bytes));
-                Ok(())
+                None
             }
             Kind::Keep(leak) => {
                 leak.pass(bytes.len());
-                Ok(())
+                None
             }
+            Kind::Save(_) | Kind::Hold(..) | Kind::Stream(_) => Some(bytes),
+        }
+    }
+
+    /// Writes bytes that [`take`](Self::take) returned.
+    pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<(), SaveError> {
+        match &mut self.kind {
             Kind::Save(saver) | Kind::Hold(saver, _) => self.activity.during(saver.take(bytes)).await,
             Kind::Stream(output) => Ok(self.activity.during(output.write_all(&bytes)).await?),
+            Kind::Drop | Kind::Burn(_) | Kind::Collect(_) | Kind::Keep(_) => Ok(()),
         }
     }
 
@@ -187,7 +196,9 @@ mod tests {
 
     async fn digest(mut sink: Sink) -> Option<String> {
         for piece in ["a", "bc"] {
-            sink.take(piece.into()).await.unwrap();
+            if let Some(piece) = sink.take(piece.into()) {
+                sink.write(piece).await.unwrap();
+            }
         }
         sink.finish().await.unwrap().0.map(|digest| digest.to_string())
     }

@@ -7,7 +7,7 @@ use record::{ByteSize, Subject, mib};
 use stats::Slope;
 
 use super::{Screen, proof_lines};
-use crate::{Absorption, Constancy, Finding, Fit, Judgement, MemorySeries, Proof};
+use crate::{Absorption, Constancy, Finding, Fit, Judgement, MemorySeries, Proof, finding};
 
 /// The headings of the columns, which are two lines on standard output.
 const HEADER: [[&str; 2]; 7] = [
@@ -239,8 +239,9 @@ fn reasons(judgements: &[Judgement], bullet: &str) -> String {
 fn remarks(proof: &Proof, findings: &[Finding]) -> String {
     let controls = proof.controls.iter().map(|judgement| format!("{}\n", control(judgement)));
     let absorbed = proof.absorptions.iter().map(|series| format!("{}\n", absorption(series)));
-    let failed = findings.iter().filter(|finding| !finding.kind.is_memory());
-    absorbed.chain(controls).chain(failed.map(|finding| format!("FAILED  {finding}\n"))).collect()
+    let failed = finding::distinct(findings.iter().filter(|finding| !finding.kind.is_memory()));
+    let failed = failed.iter().map(|(_, text)| format!("FAILED  {text}\n"));
+    absorbed.chain(controls).chain(failed).collect()
 }
 
 /// Returns the bytes that a proxy absorbs, in one line.

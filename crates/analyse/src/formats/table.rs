@@ -9,7 +9,7 @@ use super::{
     screen::{Screen, Tone},
     tuning,
 };
-use crate::{Analysis, BaselineRatio, Finding, Row, Verdict};
+use crate::{Analysis, BaselineRatio, Finding, FindingKind, Row, Verdict, finding};
 
 /// The number of columns.
 const COLUMNS: usize = 8;
@@ -45,8 +45,9 @@ pub fn table(analysis: &Analysis<'_>, screen: &Screen) -> String {
         analysis.interruption.iter().map(|early| screen.paint(Tone::Warning, early) + "\n").collect();
     let (bad, remarkable): (Vec<&Finding>, Vec<&Finding>) =
         analysis.findings.iter().partition(|finding| finding.kind.verdict() != Verdict::Good);
-    let [findings, remarkable] = [bad, remarkable]
-        .map(|findings| findings.into_iter().map(|finding| found(finding, screen)).collect::<String>());
+    let [findings, remarkable] = [bad, remarkable].map(|findings| {
+        finding::distinct(findings).iter().map(|found| line(found, screen)).collect::<String>()
+    });
     let notes: String =
         analysis.notes.iter().map(|note| screen.headed(Tone::Warning, "note", note)).collect();
     let packets = analysis.packets.as_ref().map_or_else(String::new, |packets| screen.wrapped(packets));
@@ -71,12 +72,12 @@ pub fn answer(analysis: &Analysis<'_>, screen: &Screen) -> String {
     analysis.answer().lines().iter().map(|line| screen.wrapped(line)).collect()
 }
 
-fn found(finding: &Finding, screen: &Screen) -> String {
-    let tone = match finding.kind.verdict() {
+fn line((kind, text): &(FindingKind, String), screen: &Screen) -> String {
+    let tone = match kind.verdict() {
         Verdict::Good | Verdict::Inconclusive => Tone::Warning,
         _ => Tone::Bad,
     };
-    screen.paint(tone, screen.wrapped(&finding.to_string()).trim_end()) + "\n"
+    screen.paint(tone, screen.wrapped(text).trim_end()) + "\n"
 }
 
 /// Returns the rows for a pipe, one line each.
@@ -103,7 +104,8 @@ pub(super) fn markdown(analysis: &Analysis<'_>) -> String {
     });
     table.load_style(presets::ASCII_MARKDOWN);
     align(&mut table);
-    let findings: String = analysis.findings.iter().map(|finding| format!("\n- {finding}")).collect();
+    let findings = finding::distinct(&analysis.findings);
+    let findings: String = findings.iter().map(|(_, text)| format!("\n- {text}")).collect();
     let packets = analysis.packets.as_ref().map_or_else(String::new, |packets| format!("\n\n{packets}."));
     let untuned = tuning::untuned_markdown(&analysis.untuned);
     let peers = programs::legend(analysis);

@@ -109,11 +109,22 @@ impl Judgement {
     }
 
     fn judge(&self) -> (Constancy, Option<String>) {
+        let (constancy, reason) = self.judge_known();
+        let unknown = match self.series.unknown {
+            0 => return (constancy, reason),
+            1 => "the memory of 1 run is not known".to_owned(),
+            runs => format!("the memory of {runs} runs is not known"),
+        };
+        match reason.filter(|_| constancy.is_growth()) {
+            Some(growth) => (constancy, Some(format!("{growth}; {unknown}"))),
+            None => (Constancy::Inconclusive, Some(unknown)),
+        }
+    }
+
+    /// Returns the conclusion from the runs whose memory is known. Other runs can hide growth, but not undo it.
+    fn judge_known(&self) -> (Constancy, Option<String>) {
         let series = &self.series;
         let unclear = |reason: String| (Constancy::Inconclusive, Some(reason));
-        if series.unknown > 0 {
-            return unclear(format!("the memory of {} runs is not known", series.unknown));
-        }
         if series.is_stalled() && self.is_over_budget() {
             let grown = mib(series.growth);
             let reason = format!(
@@ -308,6 +319,18 @@ mod tests {
         assert!(!of(series(|_| 0)), "decided");
         assert!(!of(MemorySeries { unknown: 1, ..scattered() }), "a run has failed");
         assert!(!of(MemorySeries { heap: vec![None], ..scattered() }), "too few samples in each run");
+    }
+
+    #[test]
+    fn a_failed_run_hides_no_growth_and_leaves_the_rest_open() {
+        let (constancy, reason) = judged(MemorySeries { unknown: 3, ..series(|i| i << 15) });
+        assert_eq!(constancy, Constancy::Growing);
+        assert_eq!(reason, "the live heap grows within a run; the memory of 3 runs is not known");
+        let (constancy, reason) = judged(MemorySeries { unknown: 1, ..series(|_| 0) });
+        assert_eq!(
+            (constancy, reason.as_str()),
+            (Constancy::Inconclusive, "the memory of 1 run is not known")
+        );
     }
 
     #[test]

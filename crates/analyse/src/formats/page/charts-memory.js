@@ -18,7 +18,10 @@ function memoryView(cases, dimension, axisName, reading) {
   const protocols = PROTOCOLS.filter((protocol) => points.some(isOf(protocol)));
   const names = Object.keys(MEMORY_LINES).filter((name) => points.some((c) => MEMORY_LINES[name](c) != null));
   const textOf = (c, name) => given(MEMORY_LINES[name](c), (bytes) => oneDecimal(toMib(bytes))) ?? NONE;
-  const columnsIn = (width) => Math.min(protocols.length, Math.max(1, Math.floor((width - PANEL.left) / PANEL.width)));
+  const columnsIn = (width) => {
+    const room = width - PANEL.left - roomBeside(names, width);
+    return Math.min(protocols.length, Math.max(1, Math.floor(room / PANEL.width)));
+  };
   const heightIn = (width) => PANEL.height * Math.ceil(protocols.length / columnsIn(width));
   const tip = ([{ seriesName, dataIndex }]) => {
     const protocol = protocols.find((name) => seriesName.startsWith(`${name} `));
@@ -47,7 +50,8 @@ function memoryView(cases, dimension, axisName, reading) {
 }
 
 function panelsOption(tip, { points, sizes, protocols, names, dimension, axisName }, columns, chartWidth) {
-  const width = (chartWidth - PANEL.left - 8) / columns - PANEL.gap;
+  const room = roomBeside(names, chartWidth);
+  const width = (chartWidth - PANEL.left - 8 - room) / columns - PANEL.gap;
   const amounts = points.flatMap((c) => names.map((name) => toMib(MEMORY_LINES[name](c))).filter((v) => v != null));
   const most = points.flatMap((c) => ENDS.map((end) => toMib(c[end]?.peak_rss_spread?.most))).filter((v) => v != null);
   const grid = protocols.map((_, at) => ({
@@ -73,12 +77,14 @@ function panelsOption(tip, { points, sizes, protocols, names, dimension, axisNam
   const series = protocols.flatMap((protocol, at) => {
     const own = points.filter(isOf(protocol));
     const axes = { xAxisIndex: at, yAxisIndex: at };
+    const isLastOfRow = at % columns === columns - 1 || at === protocols.length - 1;
     const lines = names.map((name) => ({
       ...lineSeries(
         name,
         spreadOut(own.map((c) => [dimension.of(c), toMib(MEMORY_LINES[name](c))]), styleOf(name).symbol === "none"),
         axes,
       ),
+      ...(room > 0 && isLastOfRow ? namedAtEnd(name) : {}),
       name: `${protocol} ${name}`,
     }));
     const ranges = ENDS.map((end) => ({
@@ -185,7 +191,12 @@ function timelineLines(c) {
 }
 
 /** Two panels over the same seconds: memory above, goodput below. */
-function timelineOption(lines) {
+function timelineOption(lines, chartWidth) {
+  const room = roomBeside(
+    lines.map(({ name }) => name),
+    chartWidth,
+  );
+  const right = Math.max(16, room);
   const last = Math.max(...lines.flatMap(({ data }) => data.map(([time]) => time)));
   const seconds = (panel, extra) => ({
     ...underAxis(null, { min: 0, max: last, ...extra }),
@@ -205,8 +216,8 @@ function timelineOption(lines) {
     );
   return chartOption(tip, {
     grid: [
-      { left: 60, right: 16, top: 32, height: "42%", outerBoundsMode: "none" },
-      { left: 60, right: 16, bottom: 48, height: "26%", outerBoundsMode: "none" },
+      { left: 60, right, top: 32, height: "42%", outerBoundsMode: "none" },
+      { left: 60, right, bottom: 48, height: "26%", outerBoundsMode: "none" },
     ],
     axisPointer: { link: [{ xAxisIndex: "all" }] },
     xAxis: [
@@ -220,6 +231,7 @@ function timelineOption(lines) {
         yAxisIndex: panel,
         showSymbol: false,
         step: panel === 1 ? "start" : false,
+        ...(room > 0 ? namedAtEnd(name) : {}),
       }),
     ),
   });
@@ -259,7 +271,7 @@ function timelinePlan(cases) {
           label,
           names: lines.filter(({ panel }) => panel === at).map(({ name }) => name),
         })),
-        option: () => timelineOption(lines),
+        option: (chartWidth) => timelineOption(lines, chartWidth),
         numbers: [
           ["End", "seconds", "RSS, MiB", "anonymous RSS, MiB", "body so far, MiB"],
           ENDS.flatMap((end) => (c[end]?.timeline ?? []).map(row(end))),

@@ -62,11 +62,12 @@ function slopeAxis(ends, isNarrow) {
   });
 }
 
-/** A line at the slope that counts as growth. */
-function limitLine(limit) {
+/** A line at the slope that counts as growth. Ends whose reader stands still can have a limit of their own. */
+function limitLine(limit, ends) {
+  const isOfStalls = ends.every(({ is_stalled }) => is_stalled);
   const line = comparedLine("xAxis", placeOf(limit));
   const lineStyle = { color: colourOf("max"), type: [6, 4], width: 1.5 };
-  const label = { show: true, position: "insideStartTop", formatter: `limit ${whole(limit)}`, ...labelStyle() };
+  const label = { show: true, position: "insideStartTop", formatter: `limit ${whole(limit)}${isOfStalls ? ", reader stands still" : ""}`, ...labelStyle() };
   return { ...line, id: `${BESIDE}limit ${limit}`, markLine: { ...line.markLine, lineStyle, label } };
 }
 
@@ -151,7 +152,7 @@ function proofOption(proof, names, ends, chartWidth) {
     },
     series: [
       ...series,
-      ...limits.map(limitLine),
+      ...limits.map((limit) => limitLine(limit, ends.filter((end) => end.limit === limit))),
       { ...comparedLine("xAxis", 0), id: `${BESIDE}zero` },
     ],
   });

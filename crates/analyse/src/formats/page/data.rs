@@ -16,7 +16,7 @@ use super::{
     tiles::{Tile, tiles},
     timeline,
 };
-use crate::{Analysis, Verdict};
+use crate::{Analysis, Verdict, finding};
 
 /// All data of the page, as the page's scripts read it.
 #[derive(Serialize)]
@@ -97,7 +97,7 @@ impl<'a> Data<'a> {
             first_started_at: records.iter().map(|record| record.started_at.as_str()).min(),
             last_started_at: records.iter().map(|record| record.started_at.as_str()).max(),
             verdict: VerdictData { kind: kind(analysis), text: analysis.sentence() },
-            findings: analysis.findings.iter().map(ToString::to_string).collect(),
+            findings: finding::distinct(&analysis.findings).into_iter().map(|(_, text)| text).collect(),
             warnings: &analysis.warnings,
             notes: analysis.notes.clone(),
             packets: analysis.packets.as_deref(),

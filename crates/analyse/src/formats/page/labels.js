@@ -5,6 +5,18 @@ const LABEL_HEIGHT = 14;
 /** The room for names to the right of a chart, in pixels. */
 const roomFor = (names) => 14 + 6.8 * Math.max(0, ...names.map((name) => name.length));
 
+/** The least width of a chart with names beside its lines, in pixels. A narrower one has its keys alone. */
+const LEAST_LABELLED = 560;
+
+/** The room for the names of lines beside panels: none in a narrow chart. */
+const roomBeside = (names, chartWidth) => (chartWidth < LEAST_LABELLED ? 0 : roomFor(names));
+
+/** The options of a line that has its name at its end, within one of several panels. */
+const namedAtEnd = (name) => ({
+  endLabel: { show: true, formatter: name, color: colourOf(name), distance: 8, fontSize: 12 },
+  labelLayout: { moveOverlap: "shiftY" },
+});
+
 /** Positions at least `distance` apart, between `top` and `bottom`, near `wanted` and in the same order. */
 function movedApart(wanted, distance, top, bottom) {
   const order = wanted.map((_, at) => at).sort((a, b) => wanted[a] - wanted[b]);

@@ -26,6 +26,8 @@ struct ProofEnd {
     series: String,
     end: String,
     is_control: bool,
+    /// True if the reader of the body stands still for a time, which has a limit of its own.
+    is_stalled: bool,
     /// True if a control behaves as its case demands; always true for other ends.
     is_as_expected: bool,
     word: Constancy,
@@ -73,6 +75,7 @@ impl ProofEnd {
             series: series.key.to_string(),
             end: series.end_name(),
             is_control,
+            is_stalled: series.is_stalled(),
             is_as_expected: !is_control || judgement.is_as_expected(),
             word: judgement.constancy,
             text: proof::statement(judgement, "; "),

@@ -9,13 +9,15 @@ use super::{
     escaped,
     tiles::{Tile, rate, tiles},
 };
+use crate::finding;
 
 /// Returns the content of the page without its scripts, as HTML. The scripts replace it.
 pub(super) fn content(report: &Report<'_>) -> String {
     let analysis = report.analysis;
     let proof = analysis.proof.as_ref().map(proof::notes).unwrap_or_default();
     let remarks: Vec<String> = warned(analysis).chain(proof).chain(analysis.notes.iter().cloned()).collect();
-    let findings: Vec<String> = analysis.findings.iter().map(ToString::to_string).collect();
+    let findings =
+        finding::distinct(&analysis.findings).into_iter().map(|(_, text)| text).collect::<Vec<_>>();
     format!(
         "<h1>{}</h1>\n<p><strong>{}</strong></p>\n{}{}{}{}",
         escaped(report.title),
