@@ -36,6 +36,19 @@ function memoryView(cases, dimension, axisName, reading) {
     reading: points.length > 0 ? reading(points) : NOTHING_SHOWN,
     keys: names,
     height: heightIn,
+    ends: (width) => {
+      if (roomBeside(names, width) === 0) return [];
+      const columns = columnsIn(width);
+      const lasts = protocols.map((_, at) => at).filter((at) => (at + 1) % columns === 0 || at === protocols.length - 1);
+      return lasts.flatMap((panel) => {
+        const own = points.filter((c) => isOf(protocols[panel])(c));
+        const endOf = (name) => own.findLast((c) => MEMORY_LINES[name](c) != null);
+        return names.filter(endOf).map((name) => {
+          const c = endOf(name);
+          return { name, text: name, at: [dimension.of(c), toMib(MEMORY_LINES[name](c))], panel };
+        });
+      });
+    },
     option: (chartWidth) =>
       panelsOption(tip, { points, sizes, protocols, names, dimension, axisName }, columnsIn(chartWidth), chartWidth),
     numbers: [
@@ -77,14 +90,12 @@ function panelsOption(tip, { points, sizes, protocols, names, dimension, axisNam
   const series = protocols.flatMap((protocol, at) => {
     const own = points.filter(isOf(protocol));
     const axes = { xAxisIndex: at, yAxisIndex: at };
-    const isLastOfRow = at % columns === columns - 1 || at === protocols.length - 1;
     const lines = names.map((name) => ({
       ...lineSeries(
         name,
         spreadOut(own.map((c) => [dimension.of(c), toMib(MEMORY_LINES[name](c))]), styleOf(name).symbol === "none"),
         axes,
       ),
-      ...(room > 0 && isLastOfRow ? namedAtEnd(name) : {}),
       name: `${protocol} ${name}`,
     }));
     const ranges = ENDS.map((end) => ({
@@ -231,10 +242,17 @@ function timelineOption(lines, chartWidth) {
         yAxisIndex: panel,
         showSymbol: false,
         step: panel === 1 ? "start" : false,
-        ...(room > 0 ? namedAtEnd(name) : {}),
       }),
     ),
   });
+}
+
+/** The names of the lines at their ends; none in a narrow chart. */
+function timelineEnds(lines, chartWidth) {
+  const names = lines.map(({ name }) => name);
+  if (roomBeside(names, chartWidth) === 0) return [];
+  const last = Math.max(...lines.map(({ data }) => data.at(-1)[0]));
+  return lines.map(({ name, panel, data }) => ({ name, text: name, at: [last, data.at(-1)[1]], panel }));
 }
 
 function timelineReading(c, lines) {
@@ -272,6 +290,7 @@ function timelinePlan(cases) {
           names: lines.filter(({ panel }) => panel === at).map(({ name }) => name),
         })),
         option: (chartWidth) => timelineOption(lines, chartWidth),
+        ends: (chartWidth) => timelineEnds(lines, chartWidth),
         numbers: [
           ["End", "seconds", "RSS, MiB", "anonymous RSS, MiB", "body so far, MiB"],
           ENDS.flatMap((end) => (c[end]?.timeline ?? []).map(row(end))),

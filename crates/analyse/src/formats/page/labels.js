@@ -11,12 +11,6 @@ const LEAST_LABELLED = 560;
 /** The room for the names of lines beside panels: none in a narrow chart. */
 const roomBeside = (names, chartWidth) => (chartWidth < LEAST_LABELLED ? 0 : roomFor(names));
 
-/** The options of a line that has its name at its end, within one of several panels. */
-const namedAtEnd = (name) => ({
-  endLabel: { show: true, formatter: name, color: colourOf(name), distance: 8, fontSize: 12 },
-  labelLayout: { moveOverlap: "shiftY" },
-});
-
 /** Positions at least `distance` apart, between `top` and `bottom`, near `wanted` and in the same order. */
 function movedApart(wanted, distance, top, bottom) {
   const order = wanted.map((_, at) => at).sort((a, b) => wanted[a] - wanted[b]);
@@ -34,18 +28,26 @@ function movedApart(wanted, distance, top, bottom) {
   return places;
 }
 
-/** Adds the names of lines to a drawn chart. `ends` are `{ name, text, at }` with `at` at the right edge. */
+/** Adds the names of lines to a drawn chart. `ends` are `{ name, text, at, panel }` with `at` at the right edge. */
 function labelEnds(chart, ends) {
-  const axes = { xAxisIndex: 0, yAxisIndex: 0 };
+  const panels = distinct(ends.map(({ panel = 0 }) => panel));
+  const series = panels.map((of) => endLabels(chart, ends.filter(({ panel = 0 }) => panel === of), of));
+  chart.setOption({ series });
+}
+
+/** The names of the lines of one panel. */
+function endLabels(chart, ends, panel) {
+  const axes = { xAxisIndex: panel, yAxisIndex: panel };
   const wanted = ends.map(({ at }) => chart.convertToPixel(axes, at)[1]);
   const places = movedApart(wanted, LABEL_HEIGHT, LABEL_HEIGHT / 2, chart.getHeight() - 3 * LABEL_HEIGHT);
   const data = ends.map(({ name, text, at }, i) => ({
     value: at,
     label: { formatter: text, color: colourOf(name), offset: [0, places[i] - wanted[i]] },
   }));
-  const series = {
+  return {
+    ...axes,
     type: "scatter",
-    id: `${BESIDE}labels`,
+    id: `${BESIDE}labels ${panel}`,
     data,
     symbolSize: 0.1,
     itemStyle: { opacity: 1 },
@@ -54,5 +56,4 @@ function labelEnds(chart, ends) {
     tooltip: { show: false },
     label: { show: true, position: "right", distance: 10, fontSize: 12 },
   };
-  chart.setOption({ series: [series] });
 }
