@@ -140,7 +140,7 @@ impl Command {
 pub(crate) fn parse() -> Result<Command, ExitCode> {
     let args: Vec<OsString> = env::args_os().collect();
     parse_from(&args).map_err(|error| {
-        let error = with_separator(with_usage(error, &args), &args);
+        let error = with_separator_tip(with_usage(error, &args), &args);
         // The reader of the text may be gone.
         let _ = error.print();
         if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
@@ -164,15 +164,15 @@ fn with_usage(mut error: clap::Error, args: &[OsString]) -> clap::Error {
 
 /// Adds a tip to an error about a word that may begin the command line of a program under test, if `--` is missing before
 /// it.
-fn with_separator(mut error: clap::Error, args: &[OsString]) -> clap::Error {
+fn with_separator_tip(mut error: clap::Error, args: &[OsString]) -> clap::Error {
     let is_of_program = |arg: &OsString| {
         ["--client", "--server", "--proxy", "--series"].iter().any(|flag| arg.as_os_str() == *flag)
     };
-    let is_word = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+    let may_begin_program = match (error.kind(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::UnknownArgument, Some(ContextValue::String(word))) => !word.starts_with('-'),
         (kind, _) => kind == ErrorKind::ArgumentConflict,
     };
-    if is_word && args.iter().any(is_of_program) && !args.iter().any(|arg| arg == "--") {
+    if may_begin_program && args.iter().any(is_of_program) && !args.iter().any(|arg| arg == "--") {
         let tip = "the command line of your program comes after '--'";
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
@@ -268,7 +268,7 @@ mod tests {
         let error = |args: &[&str]| {
             let args: Vec<OsString> = [&["longhaul"], args].concat().iter().map(OsString::from).collect();
             let Err(error) = parse_from(&args) else { panic!("no error") };
-            with_separator(error, &args).render().to_string()
+            with_separator_tip(error, &args).render().to_string()
         };
         let tip = "\n  tip: the command line of your program comes after '--'\n";
         for args in [

@@ -41,11 +41,10 @@ function memoryView(cases, dimension, axisName, reading) {
       const columns = columnsIn(width);
       const lasts = protocols.map((_, at) => at).filter((at) => (at + 1) % columns === 0 || at === protocols.length - 1);
       return lasts.flatMap((panel) => {
-        const own = points.filter((c) => isOf(protocols[panel])(c));
-        const endOf = (name) => own.findLast((c) => MEMORY_LINES[name](c) != null);
-        return names.filter(endOf).map((name) => {
-          const c = endOf(name);
-          return { name, text: name, at: [dimension.of(c), toMib(MEMORY_LINES[name](c))], panel };
+        const own = points.filter(isOf(protocols[panel]));
+        return names.flatMap((name) => {
+          const c = own.findLast((c) => MEMORY_LINES[name](c) != null);
+          return c ? [{ name, text: name, at: [dimension.of(c), toMib(MEMORY_LINES[name](c))], panel }] : [];
         });
       });
     },

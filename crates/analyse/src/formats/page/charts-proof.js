@@ -67,7 +67,8 @@ function limitLine(limit, ends) {
   const isOfStalls = ends.every(({ is_stalled }) => is_stalled);
   const line = comparedLine("xAxis", placeOf(limit));
   const lineStyle = { color: colourOf("max"), type: [6, 4], width: 1.5 };
-  const label = { show: true, position: "insideStartTop", formatter: `limit ${whole(limit)}${isOfStalls ? ", reader stands still" : ""}`, ...labelStyle() };
+  const formatter = `limit ${whole(limit)}${isOfStalls ? ", reader stands still" : ""}`;
+  const label = { show: true, position: "insideStartTop", formatter, ...labelStyle() };
   return { ...line, id: `${BESIDE}limit ${limit}`, markLine: { ...line.markLine, lineStyle, label } };
 }
 
