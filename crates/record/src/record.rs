@@ -383,6 +383,16 @@ mod tests {
     }
 
     #[test]
+    fn figures_are_read_to_the_last_bit() {
+        let figures = (1..=1000).map(|i| f64::from(i) * 2_096_803.231_729_122_6);
+        for figure in figures.chain([2_096_803_231.729_122_6]) {
+            let text = serde_json::to_string(&figure).unwrap();
+            let read: f64 = serde_json::from_str(&text).unwrap();
+            assert_eq!(read.to_bits(), figure.to_bits(), "{text}");
+        }
+    }
+
+    #[test]
     fn a_record_of_an_earlier_version_is_read_with_the_values_that_were_in_force() {
         let mut value = serde_json::to_value(Record::new("run", Case::new("h3"))).unwrap();
         let later = [
