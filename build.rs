@@ -40,9 +40,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rustc-env=LONGHAUL_VERSIONS={versions}");
     // An unpacked package may lie within another repository.
     if package.join(".git").exists() {
-        println!("cargo::rerun-if-changed={}", package.join(".git/HEAD").display());
-        println!("cargo::rerun-if-changed={}", package.join(".git/refs").display());
-        if let Some(commit) = commit(&package) {
+        // In a linked worktree, `.git` is a file that names the folder of the repository.
+        for part in ["HEAD", "refs"] {
+            if let Some(path) = git(&package, &["rev-parse", "--git-path", part]) {
+                println!("cargo::rerun-if-changed={}", package.join(path).display());
+            }
+        }
+        if let Some(commit) = git(&package, &["rev-parse", "--short=12", "HEAD"]) {
             println!("cargo::rustc-env=LONGHAUL_COMMIT={commit}");
         }
     }
@@ -65,11 +69,8 @@ fn versions(lock: &str) -> String {
     values("name").zip(values("version")).filter_map(recorded).collect::<Vec<_>>().join(" ")
 }
 
-/// The commit of a checkout, if git is installed.
-fn commit(root: &Path) -> Option<String> {
-    let git = |args: &[&str]| {
-        let output = Command::new("git").current_dir(root).args(args).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    git(&["rev-parse", "--short=12", "HEAD"])
+/// Returns what git prints in `folder`; `None` if it is not installed or fails.
+fn git(folder: &Path, args: &[&str]) -> Option<String> {
+    let output = Command::new("git").current_dir(folder).args(args).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

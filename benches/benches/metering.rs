@@ -11,13 +11,16 @@ use std::{
 };
 
 use benches::{Instruments, WarmPair};
-use record::{Case, Direction, PROTOCOLS};
+use record::{Case, ChunkSize, Direction, PROTOCOLS, Protocol};
 use stats::{Interval, Ratio, Spread, paired_ratio};
 
 /// The chunk sizes, and the body size for each, in bytes. Bodies are large enough that a transfer takes tenths of a
 /// second. The goodput of small chunks is a hundredth of that of large ones.
 const CHUNKS: [(u64, u64); 4] =
     [(64, 16 << 20), (1 << 10, 128 << 20), (16 << 10, 512 << 20), (64 << 10, 512 << 20)];
+
+/// The body size of a ceiling, in bytes, which `bench` runs with one chunk size only.
+const CEILING_BODY: u64 = 2 << 30;
 
 /// The number of metered transfers, in full and for a first impression. Medians of 11 pairs moved by 0.07 over QUIC.
 const ROUNDS: (usize, usize) = (21, 1);
@@ -41,10 +44,8 @@ fn main() -> io::Result<()> {
     let what = "goodput with meters over that without: median [95 % interval] (least to most)";
     writeln!(out, "{what}, rounds: {rounds}")?;
     for protocol in PROTOCOLS {
-        let cases =
-            CHUNKS.map(|(chunk, body)| benches::cases(protocol, &Direction::ALL, &[chunk], body / share));
         let mut pair = None;
-        for case in cases.iter().flatten().filter(|case| name(case).contains(part)) {
+        for case in cases(protocol, share).iter().filter(|case| name(case).contains(part)) {
             let pairs = seconds(pair.get_or_insert_with(|| WarmPair::connect(protocol)), case, rounds);
             if let Some(line) = describe(&pairs) {
                 writeln!(out, "{:<24} {line}", name(case))?;
@@ -52,6 +53,15 @@ fn main() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Returns the cases of a protocol, with the given share of each body.
+fn cases(protocol: &'static Protocol, share: u64) -> Vec<Case> {
+    let cases = |chunk, body: u64| benches::cases(protocol, &Direction::ALL, &[chunk], body / share);
+    if protocol.is_ceiling() {
+        return cases(ChunkSize::CEILING.get() as u64, CEILING_BODY);
+    }
+    CHUNKS.into_iter().flat_map(|(chunk, body)| cases(chunk, body)).collect()
 }
 
 fn name(case: &Case) -> String {

@@ -165,14 +165,16 @@ fn with_usage(mut error: clap::Error, args: &[OsString]) -> clap::Error {
 /// Adds a tip to an error about a word that may begin the command line of a program under test, if `--` is missing before
 /// it.
 fn with_separator_tip(mut error: clap::Error, args: &[OsString]) -> clap::Error {
-    let is_of_program = |arg: &OsString| {
+    let is_of_program = |arg: &&OsString| {
         ["--client", "--server", "--proxy", "--series"].iter().any(|flag| arg.as_os_str() == *flag)
     };
     let may_begin_program = match (error.kind(), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::UnknownArgument, Some(ContextValue::String(word))) => !word.starts_with('-'),
         (kind, _) => kind == ErrorKind::ArgumentConflict,
     };
-    if may_begin_program && args.iter().any(is_of_program) && !args.iter().any(|arg| arg == "--") {
+    // Two of these flags exclude each other, whatever comes after them.
+    let has_program = args.iter().filter(is_of_program).count() == 1;
+    if may_begin_program && has_program && !args.iter().any(|arg| arg == "--") {
         let tip = "the command line of your program comes after '--'";
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
@@ -278,7 +280,11 @@ mod tests {
         ] {
             assert!(error(args).contains(tip), "{}", error(args));
         }
-        for args in [["prove", "--client", "--protocl"].as_slice(), &["bench", "curl"]] {
+        for args in [
+            ["prove", "--client", "--protocl"].as_slice(),
+            &["bench", "curl"],
+            &["prove", "--client", "--server", "http://127.0.0.1:1/"],
+        ] {
             assert!(!error(args).contains(tip), "{}", error(args));
         }
     }

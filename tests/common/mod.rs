@@ -4,6 +4,8 @@
 
 pub mod caddy;
 pub mod far;
+pub mod http2;
+pub mod http3;
 pub mod markdown;
 pub mod nginx;
 pub mod relay;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use comfy_table::{CellAlignment, Table, presets};
-use record::{ByteSize, Subject, mib};
+use record::{ByteSize, Subject, counted, mib};
 use stats::Slope;
 
 use super::{Screen, proof_lines};
@@ -260,7 +260,7 @@ pub(super) fn absorption(series: &Absorption) -> String {
         _ if series.is_spooled => format!("SPOOLED: up to {most}{slope}, which its memory does not hold"),
         Constancy::Growing | Constancy::GrowingSlowly => format!("GROWING: up to {most}{slope}"),
         Constancy::Inconclusive if series.unknown > 0 => {
-            format!("INCONCLUSIVE: {} runs failed", series.unknown)
+            format!("INCONCLUSIVE: {} failed", counted(series.unknown, "run"))
         }
         Constancy::Inconclusive => format!("INCONCLUSIVE: up to {most}{slope}: use more rounds"),
     };

@@ -62,9 +62,10 @@ impl Absorption {
         let points: Vec<_> = self.runs.iter().map(|(x, y)| (mib(*x) / 1024.0, mib(*y))).collect();
         let slope = theil_sen(&points);
         let constancy = match slope {
+            // Runs without absorbed bytes can hide growth, but not undo it.
+            Some(slope) if slope.low > LIMIT => Constancy::Growing,
             _ if self.unknown > 0 => Constancy::Inconclusive,
             Some(slope) if slope.high <= LIMIT => Constancy::Constant,
-            Some(slope) if slope.low > LIMIT => Constancy::Growing,
             Some(_) if self.is_share_small() => Constancy::Constant,
             _ => Constancy::Inconclusive,
         };
@@ -105,22 +106,31 @@ impl Absorption {
 
 #[cfg(test)]
 mod tests {
-    use record::{ByteSize, End};
+    use record::{ByteSize, End, FaultKind};
 
     use super::*;
-    use crate::{MemorySeries, tests::run};
+    use crate::{
+        MemorySeries,
+        tests::{failed, run},
+    };
 
     /// Returns the series of three rounds over three sizes. `of` takes size and round, and returns the absorbed bytes.
     fn absorbed(of: impl Fn(u64, u64) -> u64, memory: Option<Constancy>) -> Absorption {
+        judged(&runs(of), memory)
+    }
+
+    fn runs(of: impl Fn(u64, u64) -> u64) -> Vec<Record> {
         let sizes = [64 << 20, 256 << 20, 1 << 30].into_iter().flat_map(|size| [0, 1, 2].map(|i| (size, i)));
-        let records: Vec<Record> = sizes
-            .map(|(size, round)| {
-                let mut record = run("h1c");
-                record.subject = Some(Subject::Proxy);
-                (record.case.body, record.absorbed_bytes) = (ByteSize(size), Some(of(size, round)));
-                record
-            })
-            .collect();
+        let absorbing = |(size, round)| {
+            let mut record = run("h1c");
+            record.subject = Some(Subject::Proxy);
+            (record.case.body, record.absorbed_bytes) = (ByteSize(size), Some(of(size, round)));
+            record
+        };
+        sizes.map(absorbing).collect()
+    }
+
+    fn judged(records: &[Record], memory: Option<Constancy>) -> Absorption {
         let judgements = memory.map(|constancy| {
             let mut judgement = Judgement::of(MemorySeries::synthetic(End::Receiver, Vec::new(), 0));
             judgement.series.key = SeriesKey::of(&records[0]).without_body();
@@ -138,6 +148,20 @@ mod tests {
         assert_eq!(bounded.most(), Some(7 << 20));
         let unbounded = absorbed(|size, _| size - (1 << 20), None);
         assert_eq!((unbounded.constancy, unbounded.verdict()), (Constancy::Growing, Verdict::MemoryOver));
+    }
+
+    #[test]
+    fn a_failed_run_makes_constancy_unclear_but_does_not_hide_growth() {
+        let with_failure = |mut records: Vec<Record>| {
+            let mut failure = failed("h1c", FaultKind::Program);
+            failure.subject = Some(Subject::Proxy);
+            records.push(failure);
+            judged(&records, None)
+        };
+        let bounded = with_failure(runs(|_, round| (5 + round) << 20));
+        assert_eq!((bounded.constancy, bounded.unknown), (Constancy::Inconclusive, 1));
+        let unbounded = with_failure(runs(|size, _| size - (1 << 20)));
+        assert_eq!((unbounded.constancy, unbounded.unknown), (Constancy::Growing, 1));
     }
 
     #[test]

@@ -1,0 +1,163 @@
+//! The lines of a plan name settings that exist: those of Rust compile, nginx reads its own, and the fields of Go are in a program
+//! that has them.
+
+use std::{env, fs, path::PathBuf, process::Command};
+
+use serde_json::Value;
+
+use super::{LONG, plan};
+use crate::common::{
+    peers, skip, text,
+    transfer::{free_port, self_signed},
+};
+
+/// A size in the code below, where a line has a number.
+const SIZE: u32 = 1 << 20;
+
+/// Compiles calls of methods, and returns their text.
+macro_rules! compiled {
+    ($object:expr, $($calls:tt)+) => {{
+        let mut object = $object;
+        let _ = object.$($calls)+;
+        concat!(".", stringify!($($calls)+))
+    }};
+}
+
+/// Returns the lines of a plan for a protocol: the program, and its line.
+fn lines(protocol: &str) -> Vec<(String, String)> {
+    let plan = plan(&[&LONG[..], &["--memory", "64GiB", "--protocol", protocol]].concat());
+    let lines = plan["protocols"][0]["lines"].as_array().unwrap();
+    let word = |line: &Value, name: &str| line[name].as_str().unwrap().to_owned();
+    lines.iter().map(|line| (word(line, "of"), word(line, "line"))).collect()
+}
+
+fn line(protocol: &str, of: &str) -> String {
+    lines(protocol).into_iter().find(|(program, _)| program == of).expect("a line of this program").1
+}
+
+/// Returns code with SIZE in the place of each number, and without spaces.
+fn shape(code: &str) -> String {
+    let mut shape = String::new();
+    let mut rest = code;
+    while let Some(at) = rest.find('(') {
+        let (before, after) = rest.split_at(at + 1);
+        shape.push_str(before);
+        let number = after.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(after.len());
+        let after_number = &after[number..];
+        let is_number = number > 0;
+        shape.push_str(if is_number { "SIZE" } else { "" });
+        rest = if is_number { after_number.strip_prefix("u32").unwrap_or(after_number) } else { after };
+    }
+    shape.push_str(rest);
+    shape.split_whitespace().collect()
+}
+
+#[test]
+fn the_lines_of_rust_compile() {
+    let h2 =
+        compiled!(h2::server::Builder::new(), initial_window_size(SIZE).initial_connection_window_size(SIZE));
+    let of_client =
+        compiled!(h2::client::Builder::new(), initial_window_size(SIZE).initial_connection_window_size(SIZE));
+    assert_eq!(h2, of_client);
+    let quinn = compiled!(
+        quinn::TransportConfig::default(),
+        stream_receive_window(SIZE.into()).receive_window(SIZE.into()).send_window(SIZE.into())
+    );
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket2::SockRef::from(&socket).set_recv_buffer_size(SIZE as usize).unwrap();
+    for (line, code) in [(line("h2", "h2"), h2), (line("h3", "quinn"), quinn)] {
+        // The send window of quinn is a u64.
+        let code = shape(code).replace("send_window(SIZE.into())", "send_window(SIZE)");
+        assert!(shape(&line).ends_with(&code), "{line}: {code}");
+    }
+    assert!(shape(&line("h1", "hyper")).ends_with("socket2'sset_recv_buffer_size(SIZE)"));
+}
+
+/// hyper is part of longhaul without its HTTP/2, so that its methods are looked up in its source.
+#[test]
+fn the_methods_of_hyper_are_in_its_source() {
+    let rustc = Command::new("rustc").arg("-vV").output().unwrap();
+    let host = text(&rustc.stdout).lines().find_map(|line| line.strip_prefix("host: ").map(str::to_owned));
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // Packages of other platforms may not have been downloaded.
+    let args = ["metadata", "--offline", "--format-version", "1", "--filter-platform", &host.unwrap()];
+    let output = Command::new(cargo).args(args).output().unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let hyper = packages.iter().find(|package| package["name"] == "hyper").unwrap();
+    let folder = PathBuf::from(hyper["manifest_path"].as_str().unwrap());
+    let line = line("h2", "hyper");
+    let methods: Vec<&str> = line.split('.').skip(1).map(|call| call.split('(').next().unwrap()).collect();
+    assert_eq!(methods.len(), 2, "{line}");
+    for end in ["server", "client"] {
+        let source =
+            fs::read_to_string(folder.with_file_name("src").join(end).join("conn/http2.rs")).unwrap();
+        for method in &methods {
+            assert!(source.contains(&format!("pub fn {method}(&mut self")), "{end}: {method}");
+        }
+    }
+}
+
+#[test]
+fn nginx_reads_its_lines() {
+    let Some(peers) = peers() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = self_signed(folder.path());
+    let check = |lines: &str| {
+        let secret =
+            format!("ssl_certificate {};\n ssl_certificate_key {};", certificate.display(), key.display());
+        let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+        let own =
+            kinds.map(|kind| format!("{kind}_temp_path {}/{kind};", folder.path().display())).join("\n ");
+        let config = format!(
+            "events {{}}\nhttp {{\n access_log off;\n {own}\n server {{\n {secret}\n {lines}\n}} }}\n"
+        );
+        fs::write(folder.path().join("nginx.conf"), config).unwrap();
+        let mut nginx = Command::new(peers.join("bin/nginx"));
+        nginx.args(["-t", "-g", "error_log stderr; pid nginx.pid;", "-c"]);
+        nginx.arg(folder.path().join("nginx.conf")).arg("-p").arg(folder.path()).output().unwrap()
+    };
+    let listen = format!("listen {} ", free_port());
+    let of_http1 = line("h1", "nginx").replace("listen 443 ", &listen);
+    for lines in [of_http1, format!("{listen} ssl http2;\n {}", line("h2", "nginx"))] {
+        let output = check(&lines);
+        assert!(output.status.success(), "{lines}: {}", text(&output.stderr));
+    }
+    assert!(!check("no_such_setting 1;").status.success());
+    let lines = format!("{listen} ssl;\n {}", line("h3", "nginx"));
+    let version = Command::new(peers.join("bin/nginx")).arg("-V").output().unwrap();
+    match text(&version.stderr).contains("http_v3_module") {
+        true => assert!(check(&lines).status.success(), "{lines}"),
+        false => skip("nginx is built without http_v3_module, which http3_stream_buffer_size needs"),
+    }
+}
+
+/// Caddy is a program of Go with net/http, golang.org/x/net/http2 and quic-go, whose fields are in its type information.
+#[test]
+fn the_fields_of_go_are_in_a_program_of_go() {
+    let Some(peers) = peers() else { return };
+    let program = fs::read(peers.join("bin/caddy")).unwrap();
+    let is_named = |name: &str| program.windows(name.len()).any(|bytes| bytes == name.as_bytes());
+    let short = ["--rate", "100Mbit", "--rtt", "80ms", "--memory", "64GiB", "--protocol", "h2"];
+    let short = plan(&short)["protocols"][0]["lines"].to_string();
+    assert!(short.contains("http.HTTP2Config{"), "{short}");
+    let all = [short, line("h2", "Go"), line("h3", "Go (quic-go)"), line("h1", "Go")].concat();
+    let words = all.split(|letter: char| !letter.is_ascii_alphanumeric());
+    let fields: Vec<&str> = words.filter(|word| word.starts_with("Max") || word.starts_with("Set")).collect();
+    assert!(fields.len() >= 8, "{fields:?}");
+    for field in fields {
+        assert!(is_named(field), "{field}");
+    }
+}
+
+#[test]
+fn the_sysctls_of_linux_exist() {
+    let line = line("h1", "Linux");
+    let names: Vec<&str> =
+        line.split_whitespace().filter_map(|word| word.split_once('=')).map(|(name, _)| name).collect();
+    assert_eq!(names.len(), 2, "{line}");
+    for name in names {
+        let values = fs::read_to_string(format!("/proc/sys/{}", name.replace('.', "/"))).unwrap();
+        assert_eq!(values.split_whitespace().count(), 3, "{name}");
+    }
+}

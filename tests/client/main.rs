@@ -1,0 +1,26 @@
+//! `longhaul send` and `longhaul fetch`, against `serve` and against programs of other projects.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod client_certificates;
+mod clients;
+mod curl_flags;
+mod early_data;
+mod expectation;
+mod forms;
+mod forward_proxies;
+mod http1_responses;
+mod http2_responses;
+mod interop;
+mod parallel;
+mod proxies;
+mod remote;
+mod resumable_send;
+mod runtimes;
+mod session_resumption;
+mod start_at;
+mod transfer_rounds;
+mod transfers;
+mod unix_sockets;
