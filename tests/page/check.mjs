@@ -1,6 +1,7 @@
-// Opens a report.html in Chromium, and checks it against its data and its records. Takes screenshots of a page without faults.
-// usage: node check.mjs PAGE.html SCREENSHOT_DIR [RECORDS.jsonl]
-//        RECORDS.jsonl is records.jsonl beside the page by default;
+// Opens a report.html in Chromium, and checks it against its data and its records.
+// usage: node check.mjs PAGE.html [--screenshots DIR] [--records FILE]
+//        --screenshots takes screenshots of a page without faults, and prints it;
+//        --records is records.jsonl beside the page by default;
 //        needs playwright-core, in the node_modules folder LONGHAUL_NODE_MODULES or by NODE_PATH,
 //        and Chromium, as LONGHAUL_CHROMIUM or /usr/bin/chromium
 
@@ -8,6 +9,7 @@ import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
 import { expectedBody, expectedFigures, expectedSeries } from "./expected.mjs";
 import { drawn, selectOf } from "./figures.mjs";
 import { checkCopying, checkDefinitions, checkFilter, checkSorting, checkTabbing } from "./keyboard.mjs";
@@ -30,12 +32,14 @@ import {
   checkWithoutScripts,
 } from "./views.mjs";
 
-const [pagePath, screenshotFolder, recordsPath = join(dirname(pagePath ?? ""), "records.jsonl")] =
-  process.argv.slice(2);
-if (!screenshotFolder) {
-  console.error("usage: node check.mjs PAGE.html SCREENSHOT_DIR [RECORDS.jsonl]");
+const options = { screenshots: { type: "string" }, records: { type: "string" } };
+const { values, positionals } = parseArgs({ options, allowPositionals: true });
+const [pagePath] = positionals;
+if (!pagePath) {
+  console.error("usage: node check.mjs PAGE.html [--screenshots DIR] [--records FILE]");
   process.exit(2);
 }
+const recordsPath = values.records ?? join(dirname(pagePath), "records.jsonl");
 const modules = process.env.LONGHAUL_NODE_MODULES;
 const { chromium } = createRequire(modules ? join(resolve(modules), "_") : import.meta.url)("playwright-core");
 const url = pathToFileURL(resolve(pagePath)).href;
@@ -152,26 +156,27 @@ async function checkScheme(page) {
   await page.emulateMedia({ colorScheme: "light" });
 }
 
-async function shoot(browser, name, width, height, colorScheme) {
+async function shoot(browser, folder, name, width, height, colorScheme) {
   const page = await open(browser, width, height, colorScheme);
-  await page.screenshot({ path: join(screenshotFolder, `${name}-${colorScheme}.png`), fullPage: true });
+  await page.screenshot({ path: join(folder, `${name}-${colorScheme}.png`), fullPage: true });
   await page.context().close();
 }
 
-async function print(browser) {
+async function print(browser, folder) {
   const page = await open(browser, 794, 1123, "light");
-  await page.pdf({ path: join(screenshotFolder, "paper.pdf"), format: "A4" });
+  await page.pdf({ path: join(folder, "paper.pdf"), format: "A4" });
   await page.context().close();
 }
 
 /** Takes all screenshots, and prints the page. */
-async function picture(browser) {
+async function picture(browser, folder) {
+  mkdirSync(folder, { recursive: true });
   for (const scheme of ["light", "dark"]) {
-    await shoot(browser, "desktop", 1280, 900, scheme);
-    await shoot(browser, "phone", 390, 844, scheme);
-    await shoot(browser, "wide", 2000, 1200, scheme);
+    await shoot(browser, folder, "desktop", 1280, 900, scheme);
+    await shoot(browser, folder, "phone", 390, 844, scheme);
+    await shoot(browser, folder, "wide", 2000, 1200, scheme);
   }
-  await print(browser);
+  await print(browser, folder);
 }
 
 async function check(browser) {
@@ -222,9 +227,8 @@ const browser = await chromium.launch({
   ],
 });
 try {
-  mkdirSync(screenshotFolder, { recursive: true });
   await check(browser);
-  if (faults.length === 0) await picture(browser);
+  if (faults.length === 0 && values.screenshots) await picture(browser, values.screenshots);
 } catch (error) {
   fault(`the check itself failed: ${error.message}`);
 } finally {

@@ -1,14 +1,13 @@
 // Opens a compare.html in Chromium, and checks that it needs nothing but itself and fits every window and paper.
-// usage: node compare.mjs PAGE.html SCREENSHOT_DIR
+// usage: node compare.mjs PAGE.html
 //        needs playwright-core, in the node_modules folder LONGHAUL_NODE_MODULES or by NODE_PATH,
 //        and Chromium, as LONGHAUL_CHROMIUM or /usr/bin/chromium
 
-import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
-const [pagePath, screenshotFolder] = process.argv.slice(2);
+const [pagePath] = process.argv.slice(2);
 const modules = process.env.LONGHAUL_NODE_MODULES;
 const { chromium } = createRequire(modules ? join(resolve(modules), "_") : import.meta.url)("playwright-core");
 const url = pathToFileURL(resolve(pagePath)).href;
@@ -38,7 +37,6 @@ async function check(browser, width, colorScheme, media) {
   if (found.scripts > 0) faults.push("the page has scripts");
   if (media === "print" && found.clipped > 0) faults.push(`paper clips ${found.clipped} tables`);
   if (media === "print" && found.hidden > 0) faults.push(`paper shows nothing of ${found.hidden} sections`);
-  await page.screenshot({ path: join(screenshotFolder, `compare-${width}-${colorScheme}.png`), fullPage: true });
   await context.close();
 }
 
@@ -47,7 +45,6 @@ const browser = await chromium.launch({
   args: ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
 });
 try {
-  mkdirSync(screenshotFolder, { recursive: true });
   for (const width of [2000, 1280, 390])
     for (const scheme of ["light", "dark"]) await check(browser, width, scheme, "screen");
   await check(browser, 794, "light", "print");

@@ -24,18 +24,17 @@ fn bench(flags: &[&str]) -> Out {
     out
 }
 
-/// Opens a page in Chromium and checks it for errors. Screenshots stay in the folder of the build.
-fn browse(peers: &Path, page: &Path, name: &str) -> Output {
-    browse_with("check.mjs", peers, page, name)
+/// Returns the command that opens a page in Chromium, and checks it with one of the scripts in `tests/page`.
+fn browser(script: &str, peers: &Path, page: &Path) -> Command {
+    let mut node = Command::new("node");
+    node.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page").join(script)).arg(page);
+    node.env("LONGHAUL_NODE_MODULES", peers.join("node/node_modules"));
+    node
 }
 
-/// Opens a page in Chromium with one of the scripts in `tests/page`.
-fn browse_with(script: &str, peers: &Path, page: &Path, name: &str) -> Output {
-    let check = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page").join(script);
-    let screenshots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report").join(name);
-    let mut node = Command::new("node");
-    node.arg(check).arg(page).arg(screenshots);
-    node.env("LONGHAUL_NODE_MODULES", peers.join("node/node_modules")).output().unwrap()
+/// Opens a page in Chromium, and checks it against its data and its records.
+pub(crate) fn browse(peers: &Path, page: &Path) -> Output {
+    browser("check.mjs", peers, page).output().unwrap()
 }
 
 #[test]
@@ -43,11 +42,13 @@ fn a_browser_finds_nothing_wrong_with_the_page_of_a_bench() {
     let Some(peers) = peers() else { return };
     let out = bench(&["--observe-framing"]);
     let page = out.path().join("report.html");
-    let checked = browse(&peers, &page, "bench");
-    assert_success(&checked);
+    // They stay in the folder of the build.
+    let screenshots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report/bench");
+    let mut check = browser("check.mjs", &peers, &page);
+    assert_success(&check.arg("--screenshots").arg(&screenshots).output().unwrap());
     for name in ["desktop-light", "desktop-dark", "phone-light", "phone-dark", "wide-light", "wide-dark"] {
-        let shot = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("report/bench/{name}.png"));
-        assert!(fs::metadata(shot).unwrap().len() > 20_000, "{name}");
+        let size = fs::metadata(screenshots.join(format!("{name}.png"))).unwrap().len();
+        assert!(size > 20_000, "{name}");
     }
 
     // The check must notice each of three faults: a request, a message on the console, and a table without rows.
@@ -61,7 +62,7 @@ fn a_browser_finds_nothing_wrong_with_the_page_of_a_bench() {
         broken = broken.replacen(from, to, 1);
     }
     fs::write(&page, broken).unwrap();
-    let checked = browse(&peers, &page, "broken");
+    let checked = browse(&peers, &page);
     let message = text(&checked.stderr);
     assert_eq!(checked.status.code(), Some(1), "{message}");
     for fault in ["127.0.0.1:9", "out of luck", "the table of framing has 0 rows"] {
@@ -78,14 +79,14 @@ fn a_browser_finds_nothing_wrong_with_the_page_of_a_sweep() {
     let matrix = ["--protocol", "tcp,h1c,h2,h3", "--chunk-size", "1KiB..256KiB", "--size", "2MiB"];
     assert_success(&run(&[&args[..], &matrix].concat()));
     let page = out.path().join("report.html");
-    assert_success(&browse(&peers, &page, "sweep"));
+    assert_success(&browse(&peers, &page));
 
     // The check must notice a matrix with other figures.
     let whole = fs::read_to_string(&page).unwrap();
     let honest = "text: (rate) => threeDigits(toMib(rate)),";
     assert!(whole.contains(honest));
     fs::write(&page, whole.replacen(honest, "text: (rate) => threeDigits(toMib(2 * rate)),", 1)).unwrap();
-    let checked = browse(&peers, &page, "broken-sweep");
+    let checked = browse(&peers, &page);
     assert!(text(&checked.stderr).contains("the matrix has "), "{}", text(&checked.stderr));
 }
 
@@ -98,7 +99,7 @@ fn a_browser_finds_nothing_wrong_with_the_page_of_a_proof() {
     let proof = run(&[&["prove", "--quiet", "--protocol", "h1c,h2", "--out", &folder], &sizes[..]].concat());
     // Bodies this small need not prove anything.
     assert!(matches!(proof.status.code(), Some(0 | 4 | 6)), "{}", text(&proof.stderr));
-    assert_success(&browse(&peers, &out.path().join("report.html"), "proof"));
+    assert_success(&browse(&peers, &out.path().join("report.html")));
     let page = fs::read_to_string(out.path().join("report.html")).unwrap();
     assert!(page.contains("\"is_control\":true"), "the controls are in the data");
 }
@@ -111,7 +112,7 @@ fn a_browser_finds_nothing_wrong_with_the_page_of_an_interrupted_bench() {
     let matrix = ["--protocol", "h1c,h2,tcp", "--chunk-size", "64KiB", "--size", "16MiB", "--rounds", "500"];
     let args = [&["bench", "--quiet", "--max-time", "2s", "--out", &folder], &matrix[..]].concat();
     run(&args);
-    assert_success(&browse(&peers, &out.path().join("report.html"), "interrupted"));
+    assert_success(&browse(&peers, &out.path().join("report.html")));
 }
 
 #[test]
@@ -120,7 +121,7 @@ fn a_browser_finds_nothing_wrong_with_the_page_of_a_comparison() {
     let out = bench(&[]);
     let (folder, page) = (out.text(), out.path().join("comparison"));
     assert_success(&run(&["compare", &folder, &folder, "-o", page.to_str().unwrap()]));
-    assert_success(&browse_with("compare.mjs", &peers, &page.join("compare.html"), "comparison"));
+    assert_success(&browser("compare.mjs", &peers, &page.join("compare.html")).output().unwrap());
 }
 
 #[test]

@@ -4,10 +4,12 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
-use crate::common::{Out, assert_success, peers, run, text};
+use crate::{
+    common::{Out, assert_success, peers, run, text},
+    page::browse,
+};
 use serde_json::{Value, json};
 
 /// The invented protocol.
@@ -77,20 +79,13 @@ fn a_browser_finds_an_invented_protocol_everywhere_on_the_page() {
     let output = run(&["report", path(&file), "-o", &report.text(), "--format", "html"]);
     assert_success(&output);
     let page = report.path().join("report.html");
-    let browse = || {
-        let mut node = Command::new("node");
-        node.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/page/check.mjs")).arg(&page);
-        node.arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("views/ninth"));
-        node.env("LONGHAUL_NODE_MODULES", peers.join("node/node_modules")).output().unwrap()
-    };
-    let checked = browse();
-    assert_success(&checked);
+    assert_success(&browse(&peers, &page));
 
     // The check must notice if the page leaves out a protocol.
     let whole = fs::read_to_string(&page).unwrap();
     assert!(whole.contains("\"name\":\"h4\""));
     fs::write(&page, whole.replacen("\"name\":\"h4\"", "\"name\":\"h5\"", 1)).unwrap();
-    assert_eq!(browse().status.code(), Some(1));
+    assert_eq!(browse(&peers, &page).status.code(), Some(1));
 }
 
 #[test]
