@@ -1,4 +1,4 @@
-//! `longhaul completions`, `longhaul man`, `longhaul schema` and `longhaul licenses`: the texts that belong to the program.
+//! `longhaul help`, `longhaul man`, `longhaul schema` and `longhaul licenses`: the texts that belong to the program.
 
 use std::{fs, iter};
 
@@ -8,7 +8,7 @@ use clap::Command;
 
 use super::manual::page;
 use crate::{
-    cli::{self, CompletionsArgs, HelpArgs, ManArgs},
+    cli::{self, HelpArgs, ManArgs},
     exit::Usage,
     output::{print, written},
 };
@@ -25,14 +25,6 @@ fn named<'a>(definition: &'a mut Command, name: Option<&str>) -> Result<&'a mut 
     definition.build();
     let Some(name) = name else { return Ok(definition) };
     definition.find_subcommand_mut(name).ok_or_else(|| Usage::new(format!("'{name}' is not a command")))
-}
-
-/// Prints the completions for a shell.
-pub(super) fn completions(args: &CompletionsArgs) -> anyhow::Result<Verdict> {
-    let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut cli::definition(), "longhaul", &mut text);
-    print(&String::from_utf8_lossy(&text))?;
-    Ok(Verdict::Good)
 }
 
 /// Prints a manual page, or writes all of them.

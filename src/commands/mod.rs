@@ -5,6 +5,7 @@ mod bench;
 mod certificate;
 mod check;
 mod compare;
+mod completions;
 mod conform;
 mod control;
 mod doctor;
@@ -49,7 +50,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Verdict> {
         Command::Merge(args) => merge::main(args),
         Command::Doctor => doctor::main(),
         Command::Help(args) => help::help(&args),
-        Command::Completions(args) => help::completions(&args),
+        Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => help::manual_pages(&args),
         Command::Schema => help::schema(),
         Command::Licenses => help::licences(),
