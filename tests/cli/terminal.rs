@@ -99,7 +99,7 @@ fn a_selection_of_records_is_not_called_interrupted() {
         assert_success(&run(&["report", file.to_str().unwrap(), "-o", &report.text()]));
         fs::read_to_string(report.path().join("summary.md")).unwrap()
     };
-    assert!(summary(&lines[..2]).contains("Interrupted: 2 of 4 runs."));
+    assert!(summary(&lines[..2]).contains("Interrupted: 2 of 4 runs; bench --resume makes the others."));
     let selected = summary(&lines[2..]);
     assert!(!selected.contains("Interrupted"), "{selected}");
     assert!(selected.contains("these are 2 runs of a session of at least 4"), "{selected}");

@@ -11,9 +11,10 @@ struct SessionRecords<'a> {
 }
 
 /// Returns a sentence if sessions have fewer records than they planned runs: "Interrupted: 2 of 12 runs." It begins
-/// with "Incomplete" if all these sessions had a time limit.
+/// with "Incomplete" if all these sessions had a time limit. If all of them are sessions of `bench`, it says how the
+/// others are made.
 pub(crate) fn interruption(records: &[Record]) -> Option<String> {
-    let (mut made, mut planned, mut by_time) = (0, 0, true);
+    let (mut made, mut planned, mut by_time, mut of_bench) = (0, 0, true, true);
     for session in sessions(records) {
         let runs = session.records.len() as u64;
         // A session may change its plan: its last record has the final number.
@@ -22,9 +23,11 @@ pub(crate) fn interruption(records: &[Record]) -> Option<String> {
         let Some(all) = of_session.filter(is_early) else { continue };
         (made, planned) = (made + runs, planned + all);
         by_time &= session.has_flag("--max-time");
+        of_bench &= session.command() == Some("bench");
     }
     let word = if by_time { "Incomplete" } else { "Interrupted" };
-    (planned > 0).then(|| format!("{word}: {made} of {planned} runs."))
+    let remedy = if of_bench { "; bench --resume makes the others" } else { "" };
+    (planned > 0).then(|| format!("{word}: {made} of {planned} runs{remedy}."))
 }
 
 /// Returns a remark if sessions have gaps before their last record: the records are a selection of their runs.
@@ -68,7 +71,7 @@ impl SessionRecords<'_> {
     /// Returns whether the session may leave out planned runs. A proof with a failed run may: its runs with a slow
     /// reader need the goodput of a successful run.
     fn may_leave_out(&self) -> bool {
-        self.words().nth(1) == Some("prove") && self.records.iter().any(|record| !record.is_ok())
+        self.command() == Some("prove") && self.records.iter().any(|record| !record.is_ok())
     }
 
     /// Returns the number of runs that the session recorded, as far as these records tell.
@@ -84,6 +87,10 @@ impl SessionRecords<'_> {
     /// such gap.
     fn is_selection(&self) -> bool {
         self.recorded() > self.records.len() as u64
+    }
+
+    fn command(&self) -> Option<&str> {
+        self.words().nth(1)
     }
 
     fn has_flag(&self, flag: &str) -> bool {
@@ -107,15 +114,19 @@ mod tests {
         with(record, |record| record.planned_runs = Some(runs))
     }
 
+    fn resumable(begin: &str) -> Option<String> {
+        Some(format!("{begin}; bench --resume makes the others."))
+    }
+
     #[test]
     fn a_session_with_fewer_records_than_planned_runs_was_interrupted() {
         let of = |runs| planned(runs, run("h2"));
         assert_eq!(interruption(&[run("h2")]), None, "records of earlier versions");
         assert_eq!(interruption(&[of(2), of(2)]), None);
         assert_eq!(interruption(&[of(2), of(2), of(2)]), None, "more runs for a precision");
-        assert_eq!(interruption(&[of(12), of(12)]).unwrap(), "Interrupted: 2 of 12 runs.");
+        assert_eq!(interruption(&[of(12), of(12)]), resumable("Interrupted: 2 of 12 runs"));
         let other = with(of(3), |record| record.run_id = "other".into());
-        assert_eq!(interruption(&[of(1), other]).unwrap(), "Interrupted: 1 of 3 runs.");
+        assert_eq!(interruption(&[of(1), other]), resumable("Interrupted: 1 of 3 runs"));
     }
 
     #[test]
@@ -124,9 +135,11 @@ mod tests {
             planned(3, with(record, |record| record.command = Some(command.into())))
         };
         let limited = by("longhaul bench --max-time=10s", run("h2"));
-        assert_eq!(interruption(&[limited]).unwrap(), "Incomplete: 1 of 3 runs.");
+        assert_eq!(interruption(&[limited]), resumable("Incomplete: 1 of 3 runs"));
         let proof = by("longhaul prove", failed("h2", FaultKind::Timeout));
         assert_eq!(interruption(&[proof]), None);
+        let proof = by("longhaul prove", run("h2"));
+        assert_eq!(interruption(&[proof]).unwrap(), "Interrupted: 1 of 3 runs.");
     }
 
     #[test]
@@ -136,7 +149,7 @@ mod tests {
             numbers.iter().map(of).collect()
         };
         let (early, selected) = (numbered(&[0, 1, 2]), numbered(&[1, 4, 11]));
-        assert_eq!(interruption(&early).unwrap(), "Interrupted: 3 of 12 runs.");
+        assert_eq!(interruption(&early), resumable("Interrupted: 3 of 12 runs"));
         assert_eq!(selection(&early), None);
         assert_eq!(interruption(&selected), None);
         assert_eq!(selection(&selected).unwrap(), "these are 3 runs of a session of at least 12");

@@ -201,7 +201,7 @@ mod tests {
             };
             assert_eq!(of("warning"), "others are at work. Expect noise.");
             assert!(of("note").contains("runs were disturbed"), "{text}");
-            assert_eq!(of("interruption"), "Interrupted: 3 of 99 runs.");
+            assert_eq!(of("interruption"), "Interrupted: 3 of 99 runs; bench --resume makes the others.");
         }
     }
 

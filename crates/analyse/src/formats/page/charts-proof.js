@@ -14,7 +14,7 @@ const isConstant = ({ word }) => word === "CONSTANT";
 
 const PROOF_ROW_HEIGHT = 24;
 const NARROW_PROOF_ROW_HEIGHT = 38;
-const isNarrowProof = (chartWidth) => chartWidth < 560;
+
 /** The words beside a point, in px: their size, their distance to it, and the width of a letter. */
 const LABEL_SIZE = 12;
 const LABEL_DISTANCE = 8;
@@ -73,7 +73,8 @@ function limitLine(limit, ends) {
 }
 
 function proofOption(proof, names, ends, chartWidth) {
-  const isNarrow = isNarrowProof(chartWidth);
+  const isNarrow = isNarrowChart(chartWidth);
+  const nameWidth = isNarrow ? 130 : 330;
   const endNames = distinct(ends.map(({ end }) => end));
   const shiftOf = (end) => (endNames.length === 1 ? 0 : endNames.indexOf(end) === 0 ? -0.18 : 0.18);
   const yOf = ({ series, end }) => names.indexOf(series) + shiftOf(end);
@@ -85,7 +86,7 @@ function proofOption(proof, names, ends, chartWidth) {
   };
   // Words stand on the right of a point, or on its left if they would leave the chart and there is more room.
   const axis = slopeAxis(ends, isNarrow);
-  const plotWidth = chartWidth - (isNarrow ? 150 : 350);
+  const plotWidth = chartWidth - nameWidth - 20;
   const sideOf = (text, place) => {
     const left = ((place - axis.min) / (axis.max - axis.min)) * plotWidth;
     const right = plotWidth - left;
@@ -145,7 +146,7 @@ function proofOption(proof, names, ends, chartWidth) {
         ...labelStyle(),
         customValues: names.map((_, at) => at),
         formatter: (at) => names[Math.round(at)] ?? "",
-        width: isNarrow ? 130 : 330,
+        width: nameWidth,
         overflow: isNarrow ? "break" : "truncate",
         fontSize: isNarrow ? 10 : 12,
         lineHeight: 11,
@@ -193,7 +194,7 @@ function proofPlan(proof) {
     cases: ends,
     isWide: true,
     isOpen: ends.some((end) => !isConstant(end) && !end.is_control),
-    height: (width) => 90 + (isNarrowProof(width) ? NARROW_PROOF_ROW_HEIGHT : PROOF_ROW_HEIGHT) * names.length,
+    height: (width) => 90 + (isNarrowChart(width) ? NARROW_PROOF_ROW_HEIGHT : PROOF_ROW_HEIGHT) * names.length,
     dimensions: {},
     view: () => ({
       reading: proofReading(proof),

@@ -5,11 +5,11 @@ const LABEL_HEIGHT = 14;
 /** The room for names to the right of a chart, in pixels. */
 const roomFor = (names) => 14 + 6.8 * Math.max(0, ...names.map((name) => name.length));
 
-/** The least width of a chart with names beside its lines, in pixels. A narrower one has its keys alone. */
-const LEAST_LABELLED = 560;
+/** Whether a chart is too narrow for names beside its lines or rows, by its width in pixels. */
+const isNarrowChart = (chartWidth) => chartWidth < 560;
 
 /** The room for the names of lines beside panels: none in a narrow chart. */
-const roomBeside = (names, chartWidth) => (chartWidth < LEAST_LABELLED ? 0 : roomFor(names));
+const roomBeside = (names, chartWidth) => (isNarrowChart(chartWidth) ? 0 : roomFor(names));
 
 /** Positions at least `distance` apart, between `top` and `bottom`, near `wanted` and in the same order. */
 function movedApart(wanted, distance, top, bottom) {

@@ -34,8 +34,9 @@ function matrixTable(cases, { label, value, text, spread }) {
   const chunks = distinct(shown.map((c) => c.chunk_bytes)).sort(ascending);
   const protocols = PROTOCOLS.filter((protocol) => shown.some(isOf(protocol)));
   const most = Math.max(...shown.map(value));
+  const caseOf = (protocol, chunk) => shown.find((c) => c.protocol === protocol && c.chunk_bytes === chunk);
   const cell = (protocol, chunk) => {
-    const c = shown.find((each) => each.protocol === protocol && each.chunk_bytes === chunk);
+    const c = caseOf(protocol, chunk);
     if (!c) return el("td", {}, NONE);
     const style = `--share:${whole((100 * value(c)) / most)}%`;
     return el("td", { class: "shade", style, title: `${nameOf(c)}: ${rangeText(spread(c), text)}` }, text(value(c)));
@@ -57,10 +58,10 @@ function matrixTable(cases, { label, value, text, spread }) {
     saveCsv(
       "matrix.csv",
       [`chunk (${label})`, ...protocols],
-      chunks.map((chunk) => {
-        const of = (protocol) => shown.find((c) => c.protocol === protocol && c.chunk_bytes === chunk);
-        return [sizeText(chunk), ...protocols.map((protocol) => given(of(protocol), (c) => text(value(c))))];
-      }),
+      chunks.map((chunk) => [
+        sizeText(chunk),
+        ...protocols.map((protocol) => given(caseOf(protocol, chunk), (c) => text(value(c)))),
+      ]),
     );
   return [
     scrolling("The matrix", el("table", { class: "matrix" }, el("caption", {}, label), el("thead", {}, head), body)),
