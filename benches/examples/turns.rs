@@ -1,32 +1,50 @@
-//! One upload over a pipe in memory, for a profiler that counts instructions: `turns h1|h2 MEBIBYTES [uncounted]`.
+//! One upload over a pipe in memory, for a profiler that counts instructions:
+//! `turns h1|h2 MEBIBYTES [CHUNK_BYTES] [uncounted|bare]`.
 
 use std::process::ExitCode;
 
-use benches::turns;
-use record::{Direction, Protocol};
+use benches::{Instruments, turns};
+use record::{Case, Direction, Protocol};
 
-/// The chunk size in bytes: the default of longhaul.
+/// The chunk size in bytes by default: that of longhaul.
 const CHUNK: u64 = 64 << 10;
 
 fn main() -> ExitCode {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.last().is_some_and(|last| last == "uncounted") {
-        arguments.pop();
-    } else {
-        // The live heap is counted, as in a worker, so that this cost is part of the instructions.
-        allocator::count();
-        process::read_heap_by(process::HeapReader {
-            bytes: || allocator::live_bytes().map(|bytes| bytes as u64),
-            heap: || Some(live()),
-            join: || (),
-        });
+    let mut has_last = |word: &str| arguments.pop_if(|last| last == word).is_some();
+    let instruments = if has_last("bare") { Instruments::None } else { Instruments::Meters };
+    // The live heap is counted, as in a worker, so that this cost is part of the instructions.
+    if !has_last("uncounted") && instruments == Instruments::Meters {
+        count_heap();
     }
-    let [protocol, mebibytes] = arguments.as_slice() else { return usage() };
-    let protocol = Some(protocol).filter(|name| matches!(name.as_str(), "h1" | "h2"));
-    let protocol = protocol.and_then(|name| Protocol::by_name(name));
-    let (Some(protocol), Ok(mebibytes)) = (protocol, mebibytes.parse::<u64>()) else { return usage() };
-    benches::cases(protocol, &[Direction::Up], &[CHUNK], mebibytes << 20).iter().for_each(turns::transfer);
+    match cases(&arguments) {
+        Some(cases) => cases.iter().for_each(|case| turns::transfer(case, instruments)),
+        None => {
+            eprintln!("usage: turns h1|h2 MEBIBYTES [CHUNK_BYTES] [uncounted|bare]");
+            return ExitCode::from(2);
+        }
+    }
     ExitCode::SUCCESS
+}
+
+/// Returns the cases of the arguments; `None` if an argument is wrong.
+fn cases(arguments: &[String]) -> Option<Vec<Case>> {
+    let (protocol, mebibytes, chunk) = match arguments {
+        [protocol, mebibytes] => (protocol, mebibytes, CHUNK),
+        [protocol, mebibytes, chunk] => (protocol, mebibytes, chunk.parse().ok()?),
+        _ => return None,
+    };
+    let protocol = Protocol::by_name(protocol).filter(|protocol| matches!(protocol.name, "h1" | "h2"))?;
+    Some(benches::cases(protocol, &[Direction::Up], &[chunk], mebibytes.parse::<u64>().ok()? << 20))
+}
+
+fn count_heap() {
+    allocator::count();
+    process::read_heap_by(process::HeapReader {
+        bytes: || allocator::live_bytes().map(|bytes| bytes as u64),
+        heap: || Some(live()),
+        join: || (),
+    });
 }
 
 /// Returns the live heap, as the allocator has counted it.
@@ -38,9 +56,4 @@ fn live() -> process::Heap {
         allocations,
         c_bytes: live.and_then(|live| live.c_bytes).map(|bytes| bytes as u64),
     }
-}
-
-fn usage() -> ExitCode {
-    eprintln!("usage: turns h1|h2 MEBIBYTES [uncounted]");
-    ExitCode::from(2)
 }

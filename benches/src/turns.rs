@@ -21,12 +21,12 @@ const PIPE: usize = 256 << 10;
 /// The number of polls of an end's tasks in one turn, after which no task can make further progress.
 const POLLS: usize = 16;
 
-/// Makes one metered transfer over HTTP/1.1 (protocol `h1`) or HTTP/2 (any other), turn by turn.
-pub fn transfer(case: &Case) {
+/// Makes one transfer over HTTP/1.1 (protocol `h1`) or HTTP/2 (any other), turn by turn.
+pub fn transfer(case: &Case, instruments: Instruments) {
     let make = if case.protocol == "h1" { in_memory::http1 } else { in_memory::http2 };
     let (dialing, listening) = make(PIPE, &case.limits);
     let (client, server) = (runtime(), runtime());
-    let (client_part, server_part) = Part::both(case, Instruments::Meters);
+    let (client_part, server_part) = Part::both(case, instruments);
     let (sender, parts) = mpsc::channel();
     sender.send(server_part).expect("a server");
     let _serving = server.spawn_local(async move {

@@ -250,8 +250,7 @@ impl Upload {
         fields.extend(self.content_type().map(|value| (header::CONTENT_TYPE, value)));
         fields.extend(announced.map(|length| (header::CONTENT_LENGTH, length.into())));
         fields.extend(self.expectation(by).map(|value| (header::EXPECT, value)));
-        let body = Outgoing::new(body, by.activity.clone(), announced);
-        let body = body.map_err(Into::into).boxed_unsync();
+        let body = Outgoing::new(body, by.activity.clone(), announced).boxed_unsync();
         let method = if self.form.is_some() { Method::POST } else { Method::PUT };
         let mut request = by.options.request(method, by.target, fields, body)?;
         let expected = request.headers().get(header::EXPECT);

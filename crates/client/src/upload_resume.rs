@@ -128,7 +128,7 @@ impl Upload {
         let progress = body.progress();
         let rest = size.map(|size| size - offset);
         let announced = rest.filter(|_| self.announces_length());
-        let body = Outgoing::new(body, by.activity.clone(), announced).map_err(Into::into).boxed_unsync();
+        let body = Outgoing::new(body, by.activity.clone(), announced).boxed_unsync();
         let mut request = upload_resource::appending(by, resource, offset, announced, body)?;
         request.extensions_mut().insert(BodyLength(rest.unwrap_or_default()));
         let report = self.confirmed(request, progress, payload, offset, by).await?;

@@ -60,7 +60,7 @@ impl Outgoing {
             body = body.digesting();
         }
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).push(body.progress());
-        Ok(body.map_err(Into::into).boxed_unsync())
+        Ok(body.boxed_unsync())
     }
 
     /// Returns the distinct digests of the bodies that were sent completely. Only bodies that are not generated have

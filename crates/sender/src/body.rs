@@ -1,6 +1,7 @@
 //! The body of a sender: a payload as an HTTP body that times the protocol's requests for chunks.
 
 use std::{
+    error::Error,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -13,6 +14,10 @@ use payload::{Hasher, PayloadError, Source};
 use tokio::time::{Sleep, sleep};
 
 use crate::{SendProgress, progress::Outcome};
+
+/// The error of a [`MeteredBody`], which is a [`PayloadError`] always. The body boxes it, because most libraries ask for
+/// bodies with such an error, and a wrapper that boxes it copies each frame: at chunks of 64 B, 3 % of the time of HTTP/2.
+type BoxError = Box<dyn Error + Send + Sync>;
 
 /// An HTTP body that hands on the chunks of its source unchanged, and counts them. For each chunk that the meter
 /// stamps, the body reports two times: the protocol's time until it requests the next chunk, and the lateness of a
@@ -79,24 +84,61 @@ impl MeteredBody {
         self.progress.clone()
     }
 
-    /// Counts, digests and paces a chunk that is handed over now.
-    fn pass(&mut self, chunk: &Bytes) {
+    /// Counts, digests and paces a chunk that is handed over now. Returns whether it is the last one.
+    #[inline]
+    fn pass(&mut self, chunk: &Bytes) -> bool {
         self.handed = self.flow.pass(chunk.len());
         if let Some(hasher) = &mut self.hasher {
             hasher.update(chunk);
         }
-        if self.source.is_finished() {
-            self.complete();
+        if self.pace.is_some() {
+            self.pause_after(chunk.len());
         }
-        if let Some(pace) = &mut self.pace {
-            if let Some(handed) = self.handed {
-                self.flow.late(pace.lateness(handed));
-            }
-            self.pause = pace.pass(chunk.len()).map(|wait| Box::pin(sleep(wait)));
+        self.source.is_finished()
+    }
+
+    /// Begins the pause after a chunk of a paced body.
+    #[cold]
+    fn pause_after(&mut self, bytes: usize) {
+        let Some(pace) = &mut self.pace else { return };
+        if let Some(handed) = self.handed {
+            self.flow.late(pace.lateness(handed));
+        }
+        self.pause = pace.pass(bytes).map(|wait| Box::pin(sleep(wait)));
+    }
+
+    /// Reports the wait after a stamped chunk, which ends now.
+    #[cold]
+    fn report_wait(&mut self) {
+        if let Some(handed) = self.handed.take() {
+            self.flow.waited(handed.elapsed());
         }
     }
 
+    /// Reports the wait for the application, which ends now.
+    #[cold]
+    fn report_application_wait(&mut self) {
+        if let Some(asked) = self.asked.take() {
+            self.flow.waited_for_application(asked.elapsed());
+        }
+    }
+
+    /// Concludes the body after its last chunk or a failure.
+    #[cold]
+    fn end(&mut self, failure: Option<PayloadError>) -> Option<Result<Frame<Bytes>, BoxError>> {
+        if self.asked.is_some() {
+            self.report_application_wait();
+        }
+        let Some(error) = failure else {
+            self.complete();
+            return None;
+        };
+        self.progress.conclude(|| Outcome::Failed(error.to_string()));
+        Some(Err(error.into()))
+    }
+
     /// Returns the next chunk of the source, once the pace allows it.
+    #[inline]
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
         if let Some(pause) = &mut self.pause {
             ready!(pause.as_mut().poll(cx));
@@ -105,6 +147,7 @@ impl MeteredBody {
         Pin::new(&mut self.source).poll_next(cx)
     }
 
+    #[cold]
     fn complete(&mut self) {
         self.flow.finish();
         self.progress.conclude(|| Outcome::Whole(self.hasher.as_ref().map(Hasher::digest)));
@@ -119,35 +162,31 @@ impl Drop for MeteredBody {
 
 impl Body for MeteredBody {
     type Data = Bytes;
-    type Error = PayloadError;
+    type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, PayloadError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.polled = true;
-        if let Some(handed) = self.handed.take() {
-            self.flow.waited(handed.elapsed());
+        if self.handed.is_some() {
+            self.report_wait();
         }
-        let Poll::Ready(next) = self.poll_source(cx) else {
-            self.asked.get_or_insert_with(Stamp::now);
-            return Poll::Pending;
-        };
-        if let Some(asked) = self.asked.take() {
-            self.flow.waited_for_application(asked.elapsed());
-        }
-        match next {
-            Some(Ok(chunk)) => {
-                self.pass(&chunk);
+        match self.poll_source(cx) {
+            Poll::Ready(Some(Ok(chunk))) => {
+                if self.asked.is_some() {
+                    self.report_application_wait();
+                }
+                if self.pass(&chunk) {
+                    self.complete();
+                }
                 Poll::Ready(Some(Ok(Frame::data(chunk))))
             }
-            Some(Err(error)) => {
-                self.progress.conclude(|| Outcome::Failed(error.to_string()));
-                Poll::Ready(Some(Err(error)))
-            }
-            None => {
-                self.complete();
-                Poll::Ready(None)
+            Poll::Ready(Some(Err(error))) => Poll::Ready(self.end(Some(error))),
+            Poll::Ready(None) => Poll::Ready(self.end(None)),
+            Poll::Pending => {
+                self.asked.get_or_insert_with(Stamp::now);
+                Poll::Pending
             }
         }
     }

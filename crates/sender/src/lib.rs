@@ -14,7 +14,7 @@
 //! # use {metrics as longhaul_metrics, payload as longhaul_payload, record as longhaul_record};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), longhaul_payload::PayloadError> {
+//! # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 //! let payload = Payload::prepare(&PayloadKind::Random, 1, ChunkSize::DEFAULT);
 //! let meter = Meter::new(ChunkSize::DEFAULT.into());
 //! let body = MeteredBody::new(payload.open(1 << 20)?, meter.clone()).digesting();

@@ -38,7 +38,7 @@ impl Download {
         let meter = Meter::counting();
         let body = MeteredBody::new(source, meter.clone());
         let progress = body.progress();
-        let response = response::with_status(status, body.map_err(Into::into).boxed_unsync());
+        let response = response::with_status(status, body.boxed_unsync());
         Self { response, transfer: Some(Transfer { meter, progress }) }
     }
 

@@ -92,5 +92,5 @@ fn send(request: &Request<Body>, honesty: Honesty) -> Result<Response<Body>, Bod
     let payload = Payload::prepare(&PayloadKind::Random, seed, ChunkSize::DEFAULT);
     let body = MeteredBody::new(payload.open(size.0)?, Meter::new(1 << 20));
     let response = Response::builder().header("server", "longhaul/0.0.0");
-    Ok(response.body(body.map_err(Into::into).boxed_unsync())?)
+    Ok(response.body(body.boxed_unsync())?)
 }

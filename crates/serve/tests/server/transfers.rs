@@ -23,7 +23,7 @@ fn payload(seed: u64) -> Payload {
 
 fn random_body() -> Body {
     let meter = Meter::new(1 << 20);
-    MeteredBody::new(payload(1).open(LENGTH).unwrap(), meter).map_err(Into::into).boxed_unsync()
+    MeteredBody::new(payload(1).open(LENGTH).unwrap(), meter).boxed_unsync()
 }
 
 fn digest(bytes: &[u8]) -> String {
