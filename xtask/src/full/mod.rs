@@ -5,6 +5,7 @@
 //! the folder, so that one step can be run again.
 
 mod answers;
+mod features;
 mod framing;
 mod fuzz;
 mod h2spec;
@@ -44,7 +45,8 @@ use self::{
 use crate::{study, workspace};
 
 /// Run the tables that are too long for the gate: load, soak, hostile clients, interoperation, framing,
-/// h2spec, the cost of watching, fuzzing, simulated proofs, other platforms, a release, fleets, the times of the defaults
+/// h2spec, the cost of watching, fuzzing, simulated proofs, cargo features, other platforms, a release, fleets, the times of
+/// the defaults
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Steps [default: all]

@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 
 use super::{
-    Context, answers, framing, fuzz, h2spec, hostile, interop, kubernetes, limited_by, load, oldest,
-    outcome::Outcome, platforms, release, simulation, slurm, soak, times, watching,
+    Context, answers, features, framing, fuzz, h2spec, hostile, interop, kubernetes, limited_by, load,
+    oldest, outcome::Outcome, platforms, release, simulation, slurm, soak, times, watching,
 };
 
 /// One step: an entry of [`STEPS`].
@@ -107,6 +107,13 @@ pub(super) const STEPS: &[Step] = &[
         allowance: 15 * 60,
         asked: |_| 0,
         run: oldest::run,
+    },
+    Step {
+        name: "features",
+        about: "the tests of the cargo features that no default build has",
+        allowance: 30 * 60,
+        asked: |_| 0,
+        run: features::run,
     },
     Step {
         name: "platforms",
