@@ -9,10 +9,11 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
+
 use crate::common::{
     Out, assert_all_good, assert_success, bench, longhaul, records, relay::Relay, run, server::Server, text,
 };
-use serde_json::Value;
 
 /// The delay of a relay in each direction.
 const DELAY: Duration = Duration::from_millis(20);

@@ -1,7 +1,8 @@
 //! The processor time of an end, which depends on its own work and not on the speed of the other end.
 
-use crate::common::bench;
 use serde_json::Value;
+
+use crate::common::bench;
 
 fn figure(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value} is no figure"))

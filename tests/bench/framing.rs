@@ -1,8 +1,9 @@
 //! `--observe-framing`: the chunks, frames, records and datagrams that reach the receiver.
 
-use crate::common::{Out, assert_all_good, assert_success, bench, run, text};
 use record::Protocol;
 use serde_json::Value;
+
+use crate::common::{Out, assert_all_good, assert_success, bench, run, text};
 
 const CHUNK: u64 = 64 << 10;
 

@@ -1,7 +1,8 @@
 //! The live heap of both ends of a run, over body offsets.
 
-use crate::common::bench;
 use serde_json::Value;
+
+use crate::common::bench;
 
 /// The size of the bodies, in bytes.
 const BODY: u64 = 64 << 20;

@@ -8,11 +8,12 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{self, assert_success, limited, longhaul, names, open_files, run, text, wait};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+
+use crate::common::{self, assert_success, limited, longhaul, names, open_files, run, text, wait};
 
 #[test]
 fn with_json_no_folder_is_needed() {

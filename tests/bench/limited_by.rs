@@ -6,10 +6,11 @@
 
 use std::{process::Command, time::Duration};
 
+use serde_json::Value;
+
 use crate::common::{
     Out, assert_all_good, assert_success, bench, far, records, run, server::Server, skipped, text,
 };
-use serde_json::Value;
 
 /// The commands that limit loopback to 20 Mbit/s, in a network namespace of its own. `$@` is the program.
 const SLOW_PATH: &str = "ip link set lo mtu 1500 up && \

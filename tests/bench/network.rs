@@ -5,12 +5,13 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::common::{self, assert_all_good, bench, children, longhaul, names, run, text, wait};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use serde_json::Value;
+
+use crate::common::{self, assert_all_good, bench, children, longhaul, names, run, text, wait};
 
 const MIB: f64 = (1 << 20) as f64;
 

@@ -7,8 +7,9 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::common::{self, Out, longhaul, peers, text, transfer::script};
 use serde_json::Value;
+
+use crate::common::{self, Out, longhaul, peers, text, transfer::script};
 
 /// Returns the program, which finds those of `scripts/peers` before any other.
 fn with_peers(args: &[&str]) -> Option<Command> {

@@ -1,8 +1,9 @@
 //! The rows beside those that are measured by default: ceilings, and libraries with their own defaults.
 
-use crate::common::{assert_all_good, bench, run, text};
 use record::PROTOCOLS;
 use serde_json::Value;
+
+use crate::common::{assert_all_good, bench, run, text};
 
 fn names(records: &[Value]) -> Vec<&str> {
     records.iter().map(|record| record["case"]["name"].as_str().unwrap()).collect()

@@ -2,9 +2,10 @@
 
 use std::{fs, process::Command};
 
-use crate::common::{Out, bench, run};
 use record::PROTOCOLS;
 use serde_json::Value;
+
+use crate::common::{Out, bench, run};
 
 fn one(args: &[&str]) -> Value {
     let (output, mut records) = bench(args);

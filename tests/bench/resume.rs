@@ -6,12 +6,13 @@ use std::{
     process::{Output, Stdio},
 };
 
-use crate::common::{self, assert_success, longhaul, run, text, wait};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use serde_json::Value;
+
+use crate::common::{self, assert_success, longhaul, run, text, wait};
 
 /// A session of nine runs, whose label has spaces.
 const SESSION: [&str; 13] = [

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::common::{Out, assert_all_good, bench, run, skip, text};
 use serde_json::Value;
+
+use crate::common::{Out, assert_all_good, bench, run, skip, text};
 
 const SHORT: [&str; 4] = ["--chunk-size", "64KiB", "--size", "1MiB"];
 

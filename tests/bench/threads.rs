@@ -8,10 +8,11 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
+
 use crate::common::{
     Out, assert_all_good, assert_success, bench, http, longhaul, records, run, server::Server, text,
 };
-use serde_json::Value;
 
 /// Returns the words of a command line without quotes.
 fn words(line: &str) -> Vec<&str> {

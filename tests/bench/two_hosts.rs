@@ -8,13 +8,6 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{
-    self, Out, assert_all_good, children, longhaul, records, run,
-    server::Server,
-    text,
-    transfer::{free_port, self_signed},
-    wait,
-};
 use http::{Response, StatusCode};
 use metrics::Stamp;
 use nix::{
@@ -23,6 +16,14 @@ use nix::{
 };
 use serde_json::Value;
 use transport::{Bind, Identity, listen_secured};
+
+use crate::common::{
+    self, Out, assert_all_good, children, longhaul, records, run,
+    server::Server,
+    text,
+    transfer::{free_port, self_signed},
+    wait,
+};
 
 /// The eight rows that are no ceilings, in both directions.
 const ALL: [&str; 6] =

@@ -8,11 +8,12 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::common::{Out, longhaul, records, run, text};
 use metrics::Stamp;
 use payload::Payload;
 use record::{ByteSize, Case, ChunkSize, Direction, PayloadKind};
 use serde_json::{Value, json};
+
+use crate::common::{Out, longhaul, records, run, text};
 
 /// The size of a payload that takes tens of milliseconds to prepare, in bytes.
 const LARGE: u64 = 64 << 20;

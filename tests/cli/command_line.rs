@@ -6,9 +6,10 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use crate::common::{Out, assert_success, bench, longhaul, names, run, server::Server, skip, text};
 use nix::sys::signal::Signal;
 use serde_json::Value;
+
+use crate::common::{Out, assert_success, bench, longhaul, names, run, server::Server, skip, text};
 
 /// A bench of one quick run.
 const QUICK: [&str; 8] = ["bench", "-q", "-r", "1", "--protocol", "tcp", "--size", "1MiB"];

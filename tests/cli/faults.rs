@@ -8,12 +8,13 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{Out, bench, children, longhaul, records, run, text};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use record::{Case, PROTOCOLS, Record};
+
+use crate::common::{Out, bench, children, longhaul, records, run, text};
 
 /// The size of a body that no machine transfers within the time of a test.
 const ENDLESS: &str = "4096GiB";

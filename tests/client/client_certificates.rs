@@ -9,6 +9,8 @@ use std::{
     process::Command,
 };
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+
 use crate::common::{
     assert_success,
     caddy::caddy,
@@ -17,7 +19,6 @@ use crate::common::{
     text,
     transfer::{free_port, self_signed},
 };
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 const ENCRYPTED: [&str; 3] = ["h1", "h2", "h3"];
 

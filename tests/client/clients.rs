@@ -12,11 +12,12 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{http, longhaul, records, run, server::Server, text};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+
+use crate::common::{http, longhaul, records, run, server::Server, text};
 
 /// Starts a server that answers each request at its end with `answer`. Returns its address, and the heads of the
 /// requests.

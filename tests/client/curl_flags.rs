@@ -9,14 +9,15 @@ use std::{
     process::{Output, Stdio},
 };
 
+use metrics::Stamp;
+use serde_json::json;
+
 use crate::common::{
     assert_success, longhaul,
     nginx::nginx,
     peers, records, run, text,
     transfer::{Ended, free_port, self_signed},
 };
-use metrics::Stamp;
-use serde_json::json;
 
 /// nginx with a folder that takes uploads by PUT and gives its files, in cleartext and over TLS.
 struct Nginx {

@@ -9,6 +9,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use serde_json::Value;
+
 use crate::common::{
     assert_success,
     caddy::caddy,
@@ -18,7 +20,6 @@ use crate::common::{
     text,
     transfer::{Ended, free_port, self_signed, wait_for},
 };
-use serde_json::Value;
 
 /// Downloads with early data. Returns the facts in the record, and stderr.
 fn fetched(protocol: &str, url: &str, certificate: &Path, args: &[&str]) -> (Value, String) {

@@ -10,15 +10,16 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+
 use crate::common::{
     self, assert_success,
     nginx::nginx,
     peers, records, run, skip, text,
     transfer::{Ended, free_port, self_signed, wait_for},
-};
-use nix::{
-    sys::signal::{Signal, killpg},
-    unistd::Pid,
 };
 
 /// nginx with a folder that takes uploads by PUT and gives its files, over four protocols.

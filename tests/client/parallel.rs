@@ -4,6 +4,8 @@
 
 use std::{collections::BTreeSet, fs, path::Path, process::Output};
 
+use serde_json::Value;
+
 use crate::common::{
     assert_success,
     caddy::caddy,
@@ -13,7 +15,6 @@ use crate::common::{
     text,
     transfer::{free_port, self_signed},
 };
-use serde_json::Value;
 
 /// The size of each body, in bytes.
 const SIZE: u64 = 8 << 20;

@@ -7,13 +7,14 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{assert_success, longhaul, names, records, run, server::Server, text, wait};
 use jiff::{SignedDuration, Timestamp};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use serde_json::Value;
+
+use crate::common::{assert_success, longhaul, names, records, run, server::Server, text, wait};
 
 /// Returns the time so many milliseconds ahead.
 fn ahead(ms: i64) -> Timestamp {

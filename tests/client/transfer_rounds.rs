@@ -2,11 +2,12 @@
 
 use std::{fs, os::unix::process::CommandExt as _, process::Stdio};
 
-use crate::common::{Out, assert_success, children, longhaul, records, run, server::Server, text, wait};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+
+use crate::common::{Out, assert_success, children, longhaul, records, run, server::Server, text, wait};
 
 #[test]
 fn every_round_is_a_record_of_one_series_and_the_median_comes_last() {

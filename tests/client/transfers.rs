@@ -1,7 +1,8 @@
 //! Bodies of unusual sizes, which arrive completely over every protocol in both directions.
 
-use crate::common::{assert_all_good, bench, run};
 use record::PROTOCOLS;
+
+use crate::common::{assert_all_good, bench, run};
 
 const BOTH: [&str; 2] = ["--direction", "up,down"];
 

@@ -9,6 +9,8 @@ use std::{
     process::{Command, Output},
 };
 
+use nix::sys::signal::Signal;
+
 use crate::common::{
     assert_success,
     nginx::nginx,
@@ -17,7 +19,6 @@ use crate::common::{
     text,
     transfer::{free_port, ran, self_signed},
 };
-use nix::sys::signal::Signal;
 
 #[test]
 fn bodies_go_to_nginx_and_back_through_unix_sockets() {

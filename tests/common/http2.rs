@@ -1,5 +1,4 @@
 //! A client that writes HTTP/2 frame by frame.
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test crate uses a part of it")]
 
 use std::{
     io::{Read as _, Write as _},

@@ -1,5 +1,4 @@
 //! A client that writes HTTP/3 byte by byte.
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test crate uses a part of it")]
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 

@@ -7,8 +7,9 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::common::{assert_success, longhaul, run, server::Server, text, wait};
 use jiff::{SignedDuration, Timestamp};
+
+use crate::common::{assert_success, longhaul, run, server::Server, text, wait};
 
 /// The memory of the program itself that budgets leave out, in MiB, as `serve` counts it.
 const PROGRAM_MIB: f64 = 16.0;

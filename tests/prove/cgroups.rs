@@ -2,12 +2,13 @@
 
 use std::process::{Child, Stdio};
 
-use crate::common::{Out, bench, longhaul, names, run, text, wait};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use run::machine::Enclosures;
+
+use crate::common::{Out, bench, longhaul, names, run, text, wait};
 
 const SHAPE: [&str; 4] = ["--protocol", "h1c", "--chunk-size", "64KiB"];
 

@@ -5,8 +5,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::common::{peers, run, text, transfer::script, wait};
 use serde_json::Value;
+
+use crate::common::{peers, run, text, transfer::script, wait};
 
 /// Bodies that show growth soon, and a short stop.
 const QUICK: [&str; 4] = ["--size", "128MiB", "--stall", "1s"];

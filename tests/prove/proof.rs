@@ -2,9 +2,10 @@
 
 use std::{fs, path::Path, process::Output};
 
-use crate::common::{Out, bench, run, text};
 use record::PROTOCOLS;
 use serde_json::Value;
+
+use crate::common::{Out, bench, run, text};
 
 fn code(output: &Output) -> i32 {
     output.status.code().unwrap()

@@ -6,8 +6,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::common::{Out, assert_valid, peers, run, text, transfer::script};
 use serde_json::Value;
+
+use crate::common::{Out, assert_valid, peers, run, text, transfer::script};
 
 /// Held by the proof that runs: proofs that share two cores have too few samples of fast transfers.
 static ALONE: Mutex<()> = Mutex::new(());

@@ -5,8 +5,9 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{Out, assert_valid, peers, run, text, transfer::script};
 use metrics::Stamp;
+
+use crate::common::{Out, assert_valid, peers, run, text, transfer::script};
 
 /// Proves a client over small bodies, with these flags before its command line.
 fn prove(flags: &[&str], command: &[&str]) -> (Output, Out) {

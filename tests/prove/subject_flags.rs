@@ -4,13 +4,14 @@
 
 use std::fs;
 
+use serde_json::Value;
+
 use crate::common::{
     Out,
     nginx::nginx,
     peers, run, text,
     transfer::{free_port, self_signed},
 };
-use serde_json::Value;
 
 #[test]
 fn a_server_is_reached_by_the_flags_of_send() {

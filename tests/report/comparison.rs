@@ -6,8 +6,9 @@ use std::{
     process::Output,
 };
 
-use crate::common::{self, Out, bench, run};
 use serde_json::Value;
+
+use crate::common::{self, Out, bench, run};
 
 const MIB: f64 = (1 << 20) as f64;
 

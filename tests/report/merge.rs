@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{assert_success, longhaul, names, records, run, text};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::{Compression, write::ZlibEncoder};
 use hdrhistogram::{
@@ -24,6 +23,8 @@ use rand_core::{Rng as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use record::{Case, EndRecord, Fault as RunFault, FaultKind, Latency, Outcome, Record, TimelinePoint};
 use tempfile::TempDir;
+
+use crate::common::{assert_success, longhaul, names, records, run, text};
 
 /// Returns a record of a run of ten seconds on a host.
 fn record(host: &str, started_at: &str) -> Record {

@@ -9,8 +9,9 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::common::{Out, assert_success, peers, run, text};
 use serde_json::Value;
+
+use crate::common::{Out, assert_success, peers, run, text};
 
 /// Runs a bench of a few rows, both directions, two chunk and two body sizes, with enough windows for percentiles, and
 /// with these flags.

@@ -1,7 +1,8 @@
 //! `longhaul reproduce`, which repeats the runs of records, and answers each of their claims.
 
-use crate::common::{Out, assert_success, run, text};
 use serde_json::Value;
+
+use crate::common::{Out, assert_success, run, text};
 
 /// Returns the records of a bench of `tcp` and `h2c`: six rounds of a small body with a rate limit.
 fn committed(out: &Out) -> Vec<Value> {

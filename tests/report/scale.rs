@@ -6,12 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::common::run;
 use nix::sys::{
     resource::{UsageWho, getrusage},
     time::TimeValLike as _,
 };
 use record::{Case, EndRecord, HeapPoint, Record};
+
+use crate::common::run;
 
 /// The number of rounds of each case.
 const ROUNDS: u32 = 7;

@@ -6,11 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde_json::{Value, json};
+
 use crate::{
     common::{Out, assert_success, peers, run, text},
     page::browse,
 };
-use serde_json::{Value, json};
 
 /// The invented protocol.
 const NINTH: &str = "h4";

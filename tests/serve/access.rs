@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{self, server::Server};
 use serde_json::Value;
+
+use crate::common::{self, server::Server};
 
 /// A server that saves uploads, its folder, and its standard error.
 struct Saving {

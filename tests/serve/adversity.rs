@@ -10,8 +10,9 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{self, http, server::Server, skip};
 use metrics::Stamp;
+
+use crate::common::{self, http, server::Server, skip};
 
 fn reported(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())

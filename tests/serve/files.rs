@@ -13,11 +13,12 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{assert_success, limited, longhaul, names, open_files, run, server::Server, text, wait};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+
+use crate::common::{assert_success, limited, longhaul, names, open_files, run, server::Server, text, wait};
 
 /// Returns a server that saves uploads in a new folder.
 fn saving(args: &[&str]) -> (tempfile::TempDir, Server) {

@@ -9,11 +9,12 @@ use std::{
     time::Duration,
 };
 
-use crate::common::server::Server;
 use http::Request;
 use metrics::Stamp;
 use record::{H2_WINDOW, LimitValue, Limits, QUIC_WINDOW};
 use transport::{Connection, Peer, Trust, body};
+
+use crate::common::server::Server;
 
 /// The most memory of a server with default limits, in bytes.
 const MOST: u64 = 256 << 20;

@@ -9,9 +9,10 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{assert_success, http, run, server::Server, text, wait};
 use nix::sys::signal::Signal;
 use serde_json::Value;
+
+use crate::common::{assert_success, http, run, server::Server, text, wait};
 
 /// Sends a request to an address, and returns the response.
 fn ask(addr: &str, request: &str) -> String {

@@ -8,8 +8,9 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{self, http, server::Server};
 use nix::sys::signal::Signal;
+
+use crate::common::{self, http, server::Server};
 
 fn saving() -> (tempfile::TempDir, Server) {
     saving_with(&[])

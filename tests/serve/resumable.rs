@@ -10,14 +10,15 @@ use std::{
     time::Duration,
 };
 
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
 use crate::common::{
     self, http3,
     resumable::{HIDDEN, append, content, create, curl, hidden, saving},
     server::Server,
     text, wait,
 };
-use nix::sys::signal::Signal;
-use serde_json::Value;
 
 #[test]
 fn curl_uploads_a_file_in_parts_over_every_protocol_that_it_has() {

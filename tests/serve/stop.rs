@@ -9,9 +9,10 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{self, server::Server};
 use metrics::Stamp;
 use nix::sys::signal::{Signal, kill};
+
+use crate::common::{self, server::Server};
 
 /// Returns a server with a running upload of ten bytes, of which five are sent.
 fn uploading() -> (Server, TcpStream) {

@@ -3,8 +3,9 @@
 mod lines;
 mod renewal;
 
-use crate::common::{assert_success, http, run, text};
 use serde_json::Value;
+
+use crate::common::{assert_success, http, run, text};
 
 fn plan(args: &[&str]) -> Value {
     let output = run(&[&["plan", "--json"], args].concat());
