@@ -60,9 +60,13 @@ fn a_receiver_that_works_longer_on_purpose_shows_just_that() {
     let (nanoseconds, chunks) = (400_000_u32, f64::from((64 << 20) / (64 << 10)));
     let slower = f64::from(nanoseconds) * 1e-9 * chunks;
     for protocol in ["h1c", "h3"] {
+        // Other work of the machine adds processor time to single runs, and takes none away.
         let work = |sink: &str| {
-            let record = one(protocol, &["--size", "64MiB", "--sink", sink]);
-            figure(&record["receiver"]["cpu"]["s_per_gib"]) * gib(&record)
+            let runs = (0..3).map(|_| {
+                let record = one(protocol, &["--size", "64MiB", "--sink", sink]);
+                figure(&record["receiver"]["cpu"]["s_per_gib"]) * gib(&record)
+            });
+            runs.fold(f64::INFINITY, f64::min)
         };
         let difference = work(&format!("burn:{nanoseconds}")) - work("verify");
         let ratio = difference / slower;

@@ -1,43 +1,39 @@
 //! Busy-polling: a wait that polls repeatedly before it sleeps.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{task::Context, time::Duration};
 
 use metrics::Stamp;
 
 use crate::SpinTime;
 
-/// A future that busy-polls. While pending, the future wakes its own task for up to `limit`, and lets the task sleep
-/// after that. Other tasks of the runtime run between two polls.
-pub(crate) struct BusyPoll<'a, F> {
-    future: F,
+/// The busy-polling of one task. While a task finds nothing, it wakes itself for up to `limit`, and sleeps after that.
+/// Other tasks of the runtime run between two polls.
+pub(crate) struct BusyPoll<'a> {
     limit: Duration,
     spun: &'a SpinTime,
-    /// The time of the first pending poll; `None` before it.
+    /// The time of the first of the last polls that found nothing; `None` if the last poll found something.
     since: Option<Stamp>,
 }
 
-impl<'a, F> BusyPoll<'a, F> {
-    /// Creates a wait for `future`. The time of busy-polling is added to `spun`.
-    pub(crate) fn new(future: F, limit: Duration, spun: &'a SpinTime) -> Self {
-        Self { future, limit, spun, since: None }
+impl<'a> BusyPoll<'a> {
+    /// Creates the busy-polling of a task, which adds its time to `spun`. A `limit` of zero turns it off.
+    pub(crate) fn new(limit: Duration, spun: &'a SpinTime) -> Self {
+        Self { limit, spun, since: None }
     }
-}
 
-impl<F: Future + Unpin> Future for BusyPoll<'_, F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let polled = Pin::new(&mut self.future).poll(cx);
-        if self.limit.is_zero() {
-            return polled;
-        }
-        if polled.is_ready() {
+    /// Notes that a poll has found something.
+    #[inline]
+    pub(crate) fn found(&mut self) {
+        if !self.limit.is_zero() {
             self.spun.pause();
-            return polled;
+            self.since = None;
+        }
+    }
+
+    /// Notes that a poll has found nothing. Wakes the task of `cx` until the limit.
+    pub(crate) fn found_nothing(&mut self, cx: &Context<'_>) {
+        if self.limit.is_zero() {
+            return;
         }
         let now = Stamp::now();
         self.spun.found_nothing(now);
@@ -46,14 +42,12 @@ impl<F: Future + Unpin> Future for BusyPoll<'_, F> {
         } else {
             self.spun.pause();
         }
-        polled
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::{
-        future::poll_fn,
         sync::{
             Arc,
             atomic::{AtomicU64, Ordering},
@@ -73,13 +67,13 @@ mod tests {
         }
     }
 
-    /// Returns the number of wake-ups after a poll, and after a second poll 50 ms later.
+    /// Returns the number of wake-ups after a poll that found nothing, and after a second one 50 ms later.
     fn wakes(limit: Duration) -> (u64, u64) {
         let (wakes, spun) = (Arc::new(Wakes::default()), SpinTime::default());
         let waker = wakes.clone().into();
-        let mut waiting = BusyPoll::new(poll_fn(|_| Poll::<()>::Pending), limit, &spun);
+        let mut busy = BusyPoll::new(limit, &spun);
         let mut poll = || {
-            assert!(Pin::new(&mut waiting).poll(&mut Context::from_waker(&waker)).is_pending());
+            busy.found_nothing(&Context::from_waker(&waker));
             wakes.0.load(Ordering::Relaxed)
         };
         let first = poll();
@@ -88,23 +82,31 @@ mod tests {
     }
 
     #[test]
-    fn a_pending_future_wakes_its_task_until_the_limit() {
+    fn a_task_that_finds_nothing_is_woken_until_the_limit() {
         assert_eq!(wakes(Duration::from_secs(60)), (1, 2));
         assert_eq!(wakes(Duration::from_millis(50)), (1, 1));
         assert_eq!(wakes(Duration::ZERO), (0, 0));
     }
 
-    /// Returns the busy-polling time of a wait that finds nothing in `polls` polls, and finds something in the next
-    /// poll.
+    #[test]
+    fn the_limit_begins_anew_after_something_was_found() {
+        let (wakes, spun) = (Arc::new(Wakes::default()), SpinTime::default());
+        let waker = wakes.clone().into();
+        let mut busy = BusyPoll::new(Duration::from_millis(50), &spun);
+        for _ in 0..2 {
+            busy.found_nothing(&Context::from_waker(&waker));
+            sleep(Duration::from_millis(50));
+            busy.found();
+        }
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 2);
+    }
+
+    /// Returns the busy-polling time of a wait that finds something in the poll with the number `polls`.
     fn spun(limit: Duration, polls: u32) -> Duration {
-        let (spun, mut left) = (SpinTime::default(), polls);
-        let found = poll_fn(|_| {
-            left = left.saturating_sub(1);
-            if left == 0 { Poll::Ready(()) } else { Poll::Pending }
-        });
-        let mut waiting = BusyPoll::new(found, limit, &spun);
-        let mut context = Context::from_waker(Waker::noop());
-        while Pin::new(&mut waiting).poll(&mut context).is_pending() {}
+        let spun = SpinTime::default();
+        let mut busy = BusyPoll::new(limit, &spun);
+        (1..polls).for_each(|_| busy.found_nothing(&Context::from_waker(Waker::noop())));
+        busy.found();
         spun.total()
     }
 

@@ -1,11 +1,16 @@
 //! The reception of one body, to its end.
 
-use std::{error::Error, pin::pin, time::Duration};
+use std::{
+    error::Error,
+    future::poll_fn,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body::Body;
-use http_body_util::BodyExt as _;
-use metrics::{Meter, Pace, Stamp};
+use metrics::{Flow, Meter, Pace, Stamp};
 
 use crate::{
     Halt, Receipt, ReceiveError, Sink, SinkActivity, SpinTime, busy_poll::BusyPoll, waiting::waiting,
@@ -87,36 +92,29 @@ where
     /// # Errors
     /// Fails if the body breaks off, does not have the required length, or cannot be saved.
     pub async fn run(self) -> Result<Receipt, ReceiveError> {
-        let Self { body, meter, mut sink, expected, mut pace, halt, busy_poll, spun } = self;
+        let Self { body, meter, sink, expected, mut pace, halt, busy_poll, spun } = self;
         let mut body = pin!(body);
-        let mut flow = meter.flow();
+        let mut intake =
+            Intake { flow: meter.flow(), sink, received: 0, every: halt.is_some() || pace.is_some() };
+        let mut busy = BusyPoll::new(busy_poll, &spun);
         let began = Stamp::now();
-        let mut received = 0;
-        while let Some(frame) = BusyPoll::new(body.frame(), busy_poll, &spun).await {
-            let frame = frame.map_err(|error| ReceiveError::Broken { received, source: error.into() })?;
-            let Ok(piece) = frame.into_data() else { continue };
-            let length = piece.len();
-            received += length as u64;
-            flow.pass(length);
-            let rest = sink.take(piece);
-            // Most pieces are taken at once. Over QUIC, a piece has the bytes of one packet, and a wait that is over at
-            // once takes 3 % of the time of a packet.
-            if rest.is_some() || halt.is_some() || pace.is_some() {
-                let application = async {
-                    if let Some(rest) = rest {
-                        sink.write(rest).await?;
-                    }
-                    if let Some(halt) = &halt {
-                        halt.pass(received).await;
-                    }
-                    if let Some(wait) = pace.as_mut().and_then(|pace| pace.pass(length)) {
-                        tokio::time::sleep(wait).await;
-                    }
-                    Ok::<_, ReceiveError>(())
-                };
-                waiting(&mut flow, application).await?;
-            }
+        while let Some((length, rest)) = poll_fn(|cx| intake.poll(body.as_mut(), &mut busy, cx)).await? {
+            let Intake { flow, sink, received, .. } = &mut intake;
+            let application = async {
+                if let Some(rest) = rest {
+                    sink.write(rest).await?;
+                }
+                if let Some(halt) = &halt {
+                    halt.pass(*received).await;
+                }
+                if let Some(wait) = pace.as_mut().and_then(|pace| pace.pass(length)) {
+                    tokio::time::sleep(wait).await;
+                }
+                Ok::<_, ReceiveError>(())
+            };
+            waiting(flow, application).await?;
         }
+        let Intake { mut flow, sink, received, .. } = intake;
         flow.finish();
         if let Some(expected) = expected.filter(|expected| *expected != received) {
             return Err(ReceiveError::Length { received, expected });
@@ -129,6 +127,59 @@ where
             saved,
             elapsed_s: began.elapsed().as_secs_f64(),
         })
+    }
+}
+
+/// The way of the pieces of a body through the meter to the sink.
+struct Intake {
+    flow: Flow,
+    sink: Sink,
+    /// The number of bytes that have passed.
+    received: u64,
+    /// True if the body may have to wait after every piece.
+    every: bool,
+}
+
+/// The length of a piece, and its bytes if the sink has not taken them.
+type Passed = (usize, Option<Bytes>);
+
+impl Intake {
+    /// Passes pieces of `body` until the body may have to wait for the application. Returns `None` at its end. Most sinks
+    /// take each piece at once, within one poll: over QUIC, a piece has the bytes of one packet, and a wait that is over at
+    /// once takes 3 % of the time of a packet.
+    fn poll<B>(
+        &mut self,
+        mut body: Pin<&mut B>,
+        busy: &mut BusyPoll<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Passed>, ReceiveError>>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        loop {
+            let Poll::Ready(frame) = body.as_mut().poll_frame(cx) else {
+                busy.found_nothing(cx);
+                return Poll::Pending;
+            };
+            busy.found();
+            let frame = match frame {
+                Some(Ok(frame)) => frame,
+                Some(Err(error)) => {
+                    let (received, source) = (self.received, error.into());
+                    return Poll::Ready(Err(ReceiveError::Broken { received, source }));
+                }
+                None => return Poll::Ready(Ok(None)),
+            };
+            let Ok(piece) = frame.into_data() else { continue };
+            let length = piece.len();
+            self.received += length as u64;
+            self.flow.pass(length);
+            let rest = self.sink.take(piece);
+            if rest.is_some() || self.every {
+                return Poll::Ready(Ok(Some((length, rest))));
+            }
+        }
     }
 }
 

@@ -124,6 +124,7 @@ impl Sink {
     }
 
     /// Takes bytes. Returns them, digested, if they still have to be [written](Self::write), which can wait.
+    #[inline]
     pub(crate) fn take(&mut self, bytes: Bytes) -> Option<Bytes> {
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&bytes);
