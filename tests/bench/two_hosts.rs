@@ -18,11 +18,8 @@ use serde_json::Value;
 use transport::{Bind, Identity, listen_secured};
 
 use crate::common::{
-    self, Out, assert_all_good, children, longhaul, records, run,
-    server::Server,
-    text,
-    transfer::{free_port, self_signed},
-    wait,
+    self, Out, assert_all_good, children, longhaul, ports::free_port, records, run, server::Server, text,
+    transfer::self_signed, wait,
 };
 
 /// The eight rows that are no ceilings, in both directions.

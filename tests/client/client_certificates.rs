@@ -12,12 +12,8 @@ use std::{
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use crate::common::{
-    assert_success,
-    caddy::caddy,
-    peers, records, run,
-    server::Server,
-    text,
-    transfer::{free_port, self_signed},
+    assert_success, caddy::caddy, peers, ports::free_port, records, run, server::Server, text,
+    transfer::self_signed,
 };
 
 const ENCRYPTED: [&str; 3] = ["h1", "h2", "h3"];

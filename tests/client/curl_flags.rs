@@ -15,8 +15,10 @@ use serde_json::json;
 use crate::common::{
     assert_success, longhaul,
     nginx::nginx,
-    peers, records, run, text,
-    transfer::{Ended, free_port, self_signed},
+    peers,
+    ports::free_port,
+    records, run, text,
+    transfer::{Ended, self_signed},
 };
 
 /// nginx with a folder that takes uploads by PUT and gives its files, in cleartext and over TLS.

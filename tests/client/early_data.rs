@@ -15,10 +15,12 @@ use crate::common::{
     assert_success,
     caddy::caddy,
     nginx::nginx,
-    peers, records, run,
+    peers,
+    ports::{free_port, wait_for},
+    records, run,
     server::Server,
     text,
-    transfer::{Ended, free_port, self_signed, wait_for},
+    transfer::{Ended, self_signed},
 };
 
 /// Downloads with early data. Returns the facts in the record, and stderr.

@@ -13,12 +13,8 @@ use std::{
 };
 
 use crate::common::{
-    assert_success,
-    nginx::nginx,
-    peers, records, run,
-    server::Server,
-    text,
-    transfer::{free_port, self_signed},
+    assert_success, nginx::nginx, peers, ports::free_port, records, run, server::Server, text,
+    transfer::self_signed,
 };
 
 /// The flags of an upload that fails unless the permission comes before the timeout.

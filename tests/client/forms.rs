@@ -13,10 +13,12 @@ use std::{
 };
 
 use crate::common::{
-    assert_success, longhaul, peers, records, run,
+    assert_success, longhaul, peers,
+    ports::{free_port, wait_for},
+    records, run,
     server::Server,
     skip, text,
-    transfer::{Ended, SIZE, blob, free_port, script, wait_for},
+    transfer::{Ended, SIZE, blob, script},
 };
 
 /// Starts the server by aiohttp, which logs the fields of each form to `log`.

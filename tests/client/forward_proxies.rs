@@ -18,8 +18,10 @@ use nix::{
 use crate::common::{
     self, assert_success,
     nginx::nginx,
-    peers, records, run, skip, text,
-    transfer::{Ended, free_port, self_signed, wait_for},
+    peers,
+    ports::{free_port, wait_for},
+    records, run, skip, text,
+    transfer::{Ended, self_signed},
 };
 
 /// nginx with a folder that takes uploads by PUT and gives its files, over four protocols.

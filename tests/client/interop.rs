@@ -13,7 +13,8 @@ use crate::common::{
     self,
     caddy::caddy,
     http, peers,
-    transfer::{Ended, SIZE, assert_same, blob, free_port, ran, saving, script, self_signed},
+    ports::free_port,
+    transfer::{Ended, SIZE, assert_same, blob, ran, saving, script, self_signed},
 };
 
 fn example(name: &str) -> PathBuf {

@@ -7,13 +7,8 @@ use std::{collections::BTreeSet, fs, path::Path, process::Output};
 use serde_json::Value;
 
 use crate::common::{
-    assert_success,
-    caddy::caddy,
-    nginx::nginx,
-    peers, records, run,
-    server::Server,
-    text,
-    transfer::{free_port, self_signed},
+    assert_success, caddy::caddy, nginx::nginx, peers, ports::free_port, records, run, server::Server, text,
+    transfer::self_signed,
 };
 
 /// The size of each body, in bytes.

@@ -8,8 +8,10 @@ use crate::common::{
     self,
     caddy::caddy,
     nginx::nginx,
-    peers, run,
-    transfer::{assert_same, blob, free_port, saving, self_signed},
+    peers,
+    ports::free_port,
+    run,
+    transfer::{assert_same, blob, saving, self_signed},
 };
 
 /// A route through a proxy: the protocol of the client, and the port that accepts it.

@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use crate::common::{self, http, longhaul, run, server::Server};
+use crate::common::{self, http, longhaul, ports::free_port, run, server::Server};
 
 fn reported(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
@@ -187,7 +187,7 @@ fn wrong_usage_is_exit_2() {
 
 #[test]
 fn an_unreachable_server_is_exit_1_and_named() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let (code, text) = reported(&run(&["send", &format!("http://127.0.0.1:{port}/")]));
     assert!(code == Some(1) && text.contains("cannot connect"), "{text}");
     let (code, text) = reported(&run(&["fetch", "http://no-such-name.invalid/"]));

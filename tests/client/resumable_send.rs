@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::common::{
-    assert_success, http, longhaul, nginx::nginx, peers, records, server::Server, text, transfer::free_port,
+    assert_success, http, longhaul, nginx::nginx, peers, ports::free_port, records, server::Server, text,
     wait,
 };
 

@@ -13,10 +13,12 @@ use crate::common::{
     assert_success,
     caddy::caddy,
     nginx::nginx,
-    peers, records, run,
+    peers,
+    ports::{free_port, wait_for},
+    records, run,
     server::Server,
     text,
-    transfer::{Ended, free_port, self_signed, wait_for},
+    transfer::{Ended, self_signed},
 };
 
 /// The handshakes of a transfer, according to its record and to stderr.

@@ -14,10 +14,12 @@ use nix::sys::signal::Signal;
 use crate::common::{
     assert_success,
     nginx::nginx,
-    peers, records, run,
+    peers,
+    ports::free_port,
+    records, run,
     server::Server,
     text,
-    transfer::{free_port, ran, self_signed},
+    transfer::{ran, self_signed},
 };
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::transfer::{Ended, wait_for};
+use super::{ports::wait_for, transfer::Ended};
 
 /// Starts Caddy with sites, whose files lie in `folder`. Waits until Caddy listens on `port`.
 pub fn caddy(peers: &Path, folder: &Path, sites: &str, port: u16) -> Ended {

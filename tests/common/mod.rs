@@ -8,6 +8,7 @@ pub mod http2;
 pub mod http3;
 pub mod markdown;
 pub mod nginx;
+pub mod ports;
 pub mod relay;
 pub mod resumable;
 pub mod server;

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::transfer::{Ended, wait_for};
+use super::{ports::wait_for, transfer::Ended};
 
 /// Starts nginx with server blocks, whose files lie in `folder`. Waits until nginx listens on `port`.
 pub fn nginx(peers: &Path, folder: &Path, servers: &str, port: u16) -> Ended {

@@ -3,12 +3,9 @@
 use std::{
     fs::{self, File},
     io::Read as _,
-    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Output},
     sync::OnceLock,
-    thread::sleep,
-    time::Duration,
 };
 
 use super::server::Server;
@@ -72,21 +69,6 @@ impl Drop for Ended {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Waits until a program listens on a port of localhost.
-pub fn wait_for(port: u16) {
-    for _ in 0..500 {
-        if TcpStream::connect(("localhost", port)).is_ok() {
-            return;
-        }
-        sleep(Duration::from_millis(20));
-    }
-    panic!("nobody listens on port {port}");
 }
 
 /// Returns the files of a self-signed certificate for localhost and of its key.

@@ -1,13 +1,13 @@
 //! `longhaul conform`: known answers, and what a suite says about programs that misbehave.
 
 use std::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     process::{Command, Stdio},
 };
 
 use serde_json::Value;
 
-use crate::common::{peers, run, text, transfer::script, wait};
+use crate::common::{peers, ports, run, text, transfer::script, wait};
 
 /// Bodies that show growth soon, and a short stop.
 const QUICK: [&str; 4] = ["--size", "128MiB", "--stall", "1s"];
@@ -37,7 +37,7 @@ fn all_are(outcome: &Value, conduct: &str, least: usize) {
 }
 
 fn free_port() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
+    ports::free_port().to_string()
 }
 
 fn python() -> Option<String> {

@@ -1,14 +1,13 @@
 //! `longhaul prove --proxy` for proxies of other people: known answers.
 
 use std::{
-    net::TcpListener,
     process::{Command, Output, Stdio},
     sync::{Mutex, PoisonError},
 };
 
 use serde_json::Value;
 
-use crate::common::{Out, assert_valid, peers, run, text, transfer::script};
+use crate::common::{Out, assert_valid, peers, ports, run, text, transfer::script};
 
 /// Held by the proof that runs: proofs that share two cores have too few samples of fast transfers.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -20,7 +19,7 @@ const SMALL: [&str; 6] = ["--size", "32MiB,128MiB,256MiB", "--rounds", "2", "--s
 const LARGE: [&str; 6] = ["--size", "64MiB,256MiB,1GiB", "--rounds", "3", "--slope-limit", "16MiB"];
 
 fn free_port() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
+    ports::free_port().to_string()
 }
 
 /// Proves the relay in one of its modes.

@@ -1,11 +1,8 @@
 //! `longhaul prove --server` for servers of other people: known answers, and servers that misbehave.
 
-use std::{
-    net::TcpListener,
-    process::{Command, Output, Stdio},
-};
+use std::process::{Command, Output, Stdio};
 
-use crate::common::{Out, assert_valid, peers, run, text, transfer::script};
+use crate::common::{Out, assert_valid, peers, ports::free_port, run, text, transfer::script};
 
 /// Bodies that a server collects in a moment, and a limit that suits them.
 const SMALL: [&str; 6] = ["--size", "32MiB,128MiB,256MiB", "--rounds", "2", "--slope-limit", "16MiB"];
@@ -113,7 +110,7 @@ fn a_server_that_ends_a_download_whose_reader_stands_still_is_constant_with_a_re
 #[test]
 fn a_running_server_is_watched_and_left_alone() {
     let Some(peers) = peers() else { return };
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     for (mode, sizes, expected) in [("chunks", LARGE, 0), ("whole", SMALL, 4)] {
         let mut server = Command::new(peers.join("bin/python3"))
             .arg(script("upload_server.py"))

@@ -6,12 +6,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::common::{
-    Out,
-    nginx::nginx,
-    peers, run, text,
-    transfer::{free_port, self_signed},
-};
+use crate::common::{Out, nginx::nginx, peers, ports::free_port, run, text, transfer::self_signed};
 
 #[test]
 fn a_server_is_reached_by_the_flags_of_send() {

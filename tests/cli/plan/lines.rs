@@ -6,10 +6,7 @@ use std::{env, fs, path::PathBuf, process::Command};
 use serde_json::Value;
 
 use super::{LONG, plan};
-use crate::common::{
-    peers, skip, text,
-    transfer::{free_port, self_signed},
-};
+use crate::common::{peers, ports::free_port, skip, text, transfer::self_signed};
 
 /// A size in the code below, where a line has a number.
 const SIZE: u32 = 1 << 20;
