@@ -84,12 +84,15 @@ fn senders_with_other_times_did_not_run_together() {
 fn a_sender_that_is_late_or_whose_clock_is_wrong_does_not_take_part() {
     let (server, temporary) = (Server::start(&[]), tempfile::tempdir().unwrap());
     let hour = SignedDuration::from_hours(1);
-    for (start, message) in [
-        (Timestamp::now() - SignedDuration::from_millis(100), "passed 0."),
-        (Timestamp::now() - hour, "passed 3600."),
-        (Timestamp::now() + hour, "is 3600.0 s ahead"),
-        (Timestamp::now() + hour, "within 10 minutes, or set the clock"),
+    // The program starts within these milliseconds.
+    let ahead_of_start = hour + SignedDuration::from_millis(900);
+    for (distance, message) in [
+        (SignedDuration::from_millis(-100), "passed 0."),
+        (-hour, "passed 3600."),
+        (ahead_of_start, "is 3600."),
+        (ahead_of_start, "within 10 minutes, or set the clock"),
     ] {
+        let start = Timestamp::now() + distance;
         let folder = temporary.path().join("late");
         let output = client(&server, "send", start, &folder, &[]).wait_with_output().unwrap();
         let stderr = text(&output.stderr);
