@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::common::{Out, assert_valid, peers, ports, run, text, transfer::script};
+use crate::common::{Out, assert_valid, peers, ports::free_port, run, text, transfer::script};
 
 /// Held by the proof that runs: proofs that share two cores have too few samples of fast transfers.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -18,14 +18,11 @@ const SMALL: [&str; 6] = ["--size", "32MiB,128MiB,256MiB", "--rounds", "2", "--s
 /// Bodies beside which the buffers of sockets are small.
 const LARGE: [&str; 6] = ["--size", "64MiB,256MiB,1GiB", "--rounds", "3", "--slope-limit", "16MiB"];
 
-fn free_port() -> String {
-    ports::free_port().to_string()
-}
-
 /// Proves the relay in one of its modes.
 fn prove(mode: &str, sizes: &[&str], flags: &[&str]) -> Option<(Output, Out)> {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let (python, relay, upstream) = (peers()?.join("bin/python3"), script("relay.py"), free_port());
+    let (python, relay, upstream) =
+        (peers()?.join("bin/python3"), script("relay.py"), free_port().to_string());
     let out = Out::new();
     let folder = out.text();
     let mut all = vec!["prove", "--proxy", "http://127.0.0.1:{port}", "--upstream", &upstream];
@@ -91,7 +88,7 @@ fn a_proxy_that_spools_to_disk_is_told_apart() {
 fn a_proxy_without_a_process_is_judged_by_absorbed_bytes_alone() {
     let Some(peers) = peers() else { return };
     for (mode, expected) in [("chunks", 0), ("memory", 4)] {
-        let (port, upstream) = (free_port(), free_port());
+        let [port, upstream] = [(); 2].map(|()| free_port().to_string());
         let mut relay = Command::new(peers.join("bin/python3"))
             .arg(script("relay.py"))
             .args([&port, &upstream, mode])
@@ -117,7 +114,7 @@ fn a_proxy_without_a_process_is_judged_by_absorbed_bytes_alone() {
 #[test]
 fn a_proxy_that_does_not_reach_its_upstream_is_a_failed_run() {
     let Some(peers) = peers() else { return };
-    let (upstream, other, out) = (free_port(), free_port(), Out::new());
+    let ([upstream, other], out) = ([(); 2].map(|()| free_port().to_string()), Out::new());
     let (python, relay, folder) = (peers.join("bin/python3"), script("relay.py"), out.text());
     let mut flags = vec!["prove", "--proxy", "http://127.0.0.1:{port}", "--upstream", &upstream, "--quiet"];
     flags.extend(["--size", "1MiB", "--rounds", "1", "--direction", "up", "--out", &folder]);

@@ -77,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.heap {
         let (shown, most) = added("the heap counted", &measure(BODIES, &["uncounted"])?, &counts);
         io::stdout().write_all(shown.as_bytes()).context("cannot write to stdout")?;
-        return Ok(if most > HEAP_SHARE { ExitCode::from(MORE) } else { ExitCode::SUCCESS });
+        return Ok(if most > 1.0 + HEAP_SHARE { ExitCode::from(MORE) } else { ExitCode::SUCCESS });
     }
     if arguments.write {
         fs::write(&path, table(&counts)).with_context(|| format!("cannot write {}", path.display()))?;
@@ -166,13 +166,13 @@ fn parsed(text: &str) -> Result<Vec<Count>> {
         .collect()
 }
 
-/// Returns one line per count with the share that `what` adds to it, and the largest share.
+/// Returns one line per count with the share that `what` adds to it, and the largest ratio of the two counts.
 fn added(what: &str, without: &[Count], with: &[Count]) -> (String, f64) {
     let (mut text, mut most) = (String::new(), 0.0_f64);
     for (Count { protocol, end, per_mib }, more) in without.iter().zip(with) {
-        let (more, share) = (more.per_mib, more.per_mib as f64 / *per_mib as f64 - 1.0);
-        most = most.max(share);
-        let percent = 100.0 * share;
+        let (more, ratio) = (more.per_mib, more.per_mib as f64 / *per_mib as f64);
+        most = most.max(ratio);
+        let percent = 100.0 * (ratio - 1.0);
         // Writing to a string does not fail.
         let _ = writeln!(
             text,
@@ -223,9 +223,9 @@ mod tests {
 
     #[test]
     fn counting_live_heap_may_add_one_percent() {
-        let share =
+        let ratio =
             |per_mib| added("the heap counted", &[count("sender", 1000)], &[count("sender", per_mib)]).1;
-        assert_eq!([999, 1009, 1011].map(|per_mib| share(per_mib) > HEAP_SHARE), [false, false, true]);
+        assert_eq!([999, 1010, 1011].map(|per_mib| ratio(per_mib) > 1.0 + HEAP_SHARE), [false, false, true]);
     }
 
     #[test]

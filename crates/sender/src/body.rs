@@ -16,7 +16,7 @@ use tokio::time::{Sleep, sleep};
 use crate::{SendProgress, progress::Outcome};
 
 /// The error of a [`MeteredBody`], which is a [`PayloadError`] always. The body boxes it, because most libraries ask for
-/// bodies with such an error, and a wrapper that boxes it copies each frame: at chunks of 64 B, 3 % of the time of HTTP/2.
+/// bodies with such an error, and a wrapper that boxes it copies each frame: 20 instructions of 2,340 for a chunk of 64 B over HTTP/2.
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// An HTTP body that hands on the chunks of its source unchanged, and counts them. For each chunk that the meter
