@@ -1,6 +1,7 @@
 // Opens a report.html in Chromium, and checks it against its data and its records.
-// usage: node check.mjs PAGE.html [--screenshots DIR] [--records FILE]
+// usage: node check.mjs PAGE.html [--screenshots DIR] [--records FILE] [--only CHECK]
 //        --screenshots takes screenshots of a page without faults, and prints it;
+//        --only makes one of the CHECKS below, besides those while the page opens;
 //        --records is records.jsonl beside the page by default;
 //        needs playwright-core, in the node_modules folder LONGHAUL_NODE_MODULES or by NODE_PATH,
 //        and Chromium, as LONGHAUL_CHROMIUM or /usr/bin/chromium
@@ -32,11 +33,11 @@ import {
   checkWithoutScripts,
 } from "./views.mjs";
 
-const options = { screenshots: { type: "string" }, records: { type: "string" } };
+const options = { screenshots: { type: "string" }, records: { type: "string" }, only: { type: "string" } };
 const { values, positionals } = parseArgs({ options, allowPositionals: true });
 const [pagePath] = positionals;
 if (!pagePath) {
-  console.error("usage: node check.mjs PAGE.html [--screenshots DIR] [--records FILE]");
+  console.error("usage: node check.mjs PAGE.html [--screenshots DIR] [--records FILE] [--only CHECK]");
   process.exit(2);
 }
 const recordsPath = values.records ?? join(dirname(pagePath), "records.jsonl");
@@ -179,38 +180,54 @@ async function picture(browser, folder) {
   await print(browser, folder);
 }
 
-async function check(browser) {
-  const page = await open(browser, 1280, 900, "light");
-  const data = JSON.parse(await page.textContent("#data"));
-  const records = readRecords(recordsPath);
-  checkData(data, records, fault);
-  checkRanks(data, fault);
-  await checkNames(page);
-  await checkStructure(page);
-  await checkTabbing(page, fault);
-  await checkDefinitions(page, fault);
-  await checkFigures(page, data);
-  await checkComparisons(page, data, records, fault);
-  await checkProtocolFilter(page, data, records, fault);
-  await checkTable(page, data, records, fault);
-  await checkRemarks(page, data, records, fault);
-  await checkSorting(page, data, fault);
-  await checkFilter(page, data, fault);
-  await checkCopying(page, data, fault);
-  await checkScheme(page);
-  await checkAnswers(page, data, fault);
+/** The charts show ranges or rounds in the states that the other checks left. */
+async function checkDrawnRanges(page, data) {
   const states = {};
   for (const figure of await page.$$eval("figure[data-chart]", (all) => all.map(({ dataset }) => dataset.chart)))
     states[figure] = await drawn(page, figure);
   checkRanges(data, states, fault);
-  await checkSaving(page, fault);
-  await checkMatrix(page, data, fault);
-  await checkLinks(page, (address) => open(browser, 1280, 900, "light", { address }), fault);
-  for (const width of [2000, 1280, 390, 360]) await checkWidth(page, width);
-  await checkPrint(page, fault);
+}
+
+async function checkPlain(browser, data) {
   const bare = await open(browser, 1280, 900, "light", { javaScriptEnabled: false });
   await checkWithoutScripts(bare, data, fault);
   await bare.context().close();
+}
+
+/** All checks of a page in their order. */
+const CHECKS = {
+  data: ({ data, records }) => checkData(data, records, fault),
+  ranks: ({ data }) => checkRanks(data, fault),
+  names: ({ page }) => checkNames(page),
+  structure: ({ page }) => checkStructure(page),
+  tabbing: ({ page }) => checkTabbing(page, fault),
+  definitions: ({ page }) => checkDefinitions(page, fault),
+  figures: ({ page, data }) => checkFigures(page, data),
+  comparisons: ({ page, data, records }) => checkComparisons(page, data, records, fault),
+  filter: ({ page, data, records }) => checkProtocolFilter(page, data, records, fault),
+  table: ({ page, data, records }) => checkTable(page, data, records, fault),
+  remarks: ({ page, data, records }) => checkRemarks(page, data, records, fault),
+  sorting: ({ page, data }) => checkSorting(page, data, fault),
+  words: ({ page, data }) => checkFilter(page, data, fault),
+  copying: ({ page, data }) => checkCopying(page, data, fault),
+  scheme: ({ page }) => checkScheme(page),
+  answers: ({ page, data }) => checkAnswers(page, data, fault),
+  ranges: ({ page, data }) => checkDrawnRanges(page, data),
+  saving: ({ page }) => checkSaving(page, fault),
+  matrix: ({ page, data }) => checkMatrix(page, data, fault),
+  links: ({ page }, browser) => checkLinks(page, (address) => open(browser, 1280, 900, "light", { address }), fault),
+  width: async ({ page }) => {
+    for (const width of [2000, 1280, 390, 360]) await checkWidth(page, width);
+  },
+  print: ({ page }) => checkPrint(page, fault),
+  plain: ({ data }, browser) => checkPlain(browser, data),
+};
+
+async function check(browser) {
+  const page = await open(browser, 1280, 900, "light");
+  const opened = { page, data: JSON.parse(await page.textContent("#data")), records: readRecords(recordsPath) };
+  const checks = values.only ? [CHECKS[values.only]] : Object.values(CHECKS);
+  for (const one of checks) await one(opened, browser);
   await page.context().close();
 }
 

@@ -31,10 +31,11 @@ fn a_run_is_reproduced_and_an_invented_claim_is_not() {
     assert_eq!(answer(&shown, "goodput of tcp"), "agrees");
     assert!(shown.contains("5 claims: 5 agree, 0 disagree, 0 cannot be told"), "{shown}");
 
-    // The records then claim a quarter of the ratio, and a sender over its budget.
+    // The records then claim a hundredth of the ratio, and a sender over its budget. A busy machine may take some of the
+    // runs several times as long.
     for record in records.iter_mut().filter(|record| record["case"]["protocol"] == "h2c") {
         let goodput = record["goodput_bytes_per_s"].as_f64().unwrap();
-        record["goodput_bytes_per_s"] = (goodput / 4.0).into();
+        record["goodput_bytes_per_s"] = (goodput / 100.0).into();
         record["sender"]["memory"]["within_budget"] = false.into();
     }
     let invented: String = records.iter().map(|record| format!("{record}\n")).collect();
