@@ -2,7 +2,7 @@
 //!
 //! Each heading repeats the titles of the columns, so that titles stay in sight in a long table.
 
-use record::{gbit_per_s, mib_per_s, three_digits};
+use record::{CoreRoundTrip, Record, gbit_per_s, mib_per_s, three_digits};
 use stats::Interval;
 
 use super::{
@@ -53,6 +53,8 @@ pub(super) fn text(analysis: &Analysis<'_>, screen: &Screen, width: usize) -> St
     let lengths = names.iter().chain(headings).map(|text| text.chars().count());
     let first = lengths.filter(|length| *length <= LONGEST).max().unwrap_or(0);
     let columns = fitting(columns(analysis), width.saturating_sub(first));
+    let some_near =
+        analysis.rows.iter().flat_map(|row| &row.records).any(|record| is_far(record) == Some(false));
     let mut text = screen.wrapped(LEGEND);
     for bodies in &all {
         text += &bodies.ceilings(screen, all.len() > 1);
@@ -62,11 +64,26 @@ pub(super) fn text(analysis: &Analysis<'_>, screen: &Screen, width: usize) -> St
             for (index, row) in rows {
                 let cells = columns.iter().map(|column| (column.cell(*index), column.width()));
                 let name = names.get(*index).map_or("", String::as_str);
-                text += &line(name, first, cells, &painted_verdict(analysis, row, screen));
+                let far = if some_near { far_runs(row) } else { String::new() };
+                text += &line(name, first, cells, &(painted_verdict(analysis, row, screen) + &far));
             }
         }
     }
     text
+}
+
+/// Returns whether the cores of the ends of a run were far apart; `None` if the run has no round-trip time of them.
+fn is_far(record: &Record) -> Option<bool> {
+    record.core_round_trip.map(CoreRoundTrip::is_far)
+}
+
+/// Returns the number of runs of a row whose cores were far apart, to stand behind the verdict: the note that explains it
+/// stands above the table, where a short terminal does not show it. Empty without such runs.
+fn far_runs(row: &Row<'_>) -> String {
+    match row.records.iter().filter(|record| is_far(record) == Some(true)).count() {
+        0 => String::new(),
+        far => format!(", {far} far"),
+    }
 }
 
 /// Returns the rows in their order, grouped by bodies, and by heading within the same bodies.
@@ -309,6 +326,34 @@ mod tests {
         let (_, shown) = below_the_first_heading(&text);
         // Two more lines follow: the path of the report, and the prompt.
         assert!(shown.len() + 2 <= 24, "{} lines: {text}", shown.len());
+    }
+
+    #[test]
+    fn rows_count_their_runs_with_far_cores_where_other_runs_had_near_ones() {
+        let with_trip = |(index, record), is_far: &dyn Fn(usize) -> bool| {
+            with(record, |record: &mut Record| {
+                let ns = if is_far(index) { 400 } else { 100 };
+                record.core_round_trip = Some(CoreRoundTrip { before_ns: ns, after_ns: 100 });
+            })
+        };
+        let shown = |is_far: &dyn Fn(usize) -> bool| {
+            let records: Vec<Record> =
+                default_run().into_iter().enumerate().map(|run| with_trip(run, is_far)).collect();
+            let text = table(&records, 80);
+            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+            text
+        };
+        let text = shown(&|index| index < 8);
+        let marked: Vec<&str> = text.lines().filter(|line| line.contains(" far")).collect();
+        assert!(marked.len() == 2 && marked[0].ends_with("6 far") && marked[1].ends_with("2 far"), "{text}");
+        let every = shown(&|index| index % 2 == 0);
+        assert_eq!(every.matches("ok, 3 far\n").count(), 16, "{every}");
+        // "fastest" and "slowest" have five letters more than "ok".
+        assert!(
+            every.lines().filter(|line| line.ends_with(" far")).all(|line| line.chars().count() <= 75),
+            "{every}"
+        );
+        assert!(!shown(&|_| true).contains(" far"), "a warning says it of all runs");
     }
 
     #[test]
