@@ -1,17 +1,20 @@
 //! Files of many cases: the time of `compare`, `check` and `report` grows in proportion to the number of records.
 
 use std::{
+    env,
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
-    process::Stdio,
-    time::Duration,
+    process::Command,
 };
 
+use nix::sys::{
+    resource::{UsageWho, getrusage},
+    time::TimeValLike as _,
+};
 use record::{Case, EndRecord, HeapPoint, Record};
-use wait4::{ResourceUsage, Wait4 as _};
 
-use crate::common::longhaul;
+use crate::common::{run, text};
 
 /// The number of rounds of each case.
 const ROUNDS: u32 = 7;
@@ -47,12 +50,42 @@ fn records(folder: &Path, name: &str, cases: u64) -> PathBuf {
 /// The number of libraries in a build, as in a record of `bench`. They are equal in all records.
 const LIBRARIES: u32 = 20;
 
-/// Runs longhaul, and returns its exit code and what it used. Other tests of this process have children of their own, so
-/// the sums over all children tell nothing.
-fn used_by(arguments: &[&str]) -> (Option<i32>, ResourceUsage) {
-    let mut child = longhaul(arguments).stdout(Stdio::null()).spawn().unwrap();
-    let used = child.wait4().unwrap();
-    (used.status.code(), used.rusage)
+/// The environment variable with the arguments of longhaul, one a line.
+const ARGUMENTS: &str = "ARGUMENTS";
+
+/// What longhaul used.
+struct Usage {
+    /// Exit code.
+    code: i64,
+    /// Processor time in user space, in milliseconds. Unlike wall-clock time, it hardly depends on other programs.
+    user_ms: i64,
+    /// Peak RSS, in bytes.
+    peak: i64,
+}
+
+/// Runs longhaul as the only child of a process of its own. The children of this process include those of other tests,
+/// and the peak RSS of a child begins with that of the process that starts it.
+fn usage(arguments: &[&str]) -> Usage {
+    let name = "scale::prints_what_longhaul_used";
+    let output = Command::new(env::current_exe().unwrap())
+        .args(["--exact", name, "--ignored", "--nocapture"])
+        .env(ARGUMENTS, arguments.join("\n"))
+        .output()
+        .unwrap();
+    let shown = text(&output.stdout);
+    let figures =
+        shown.lines().find_map(|line| line.strip_prefix("used ")).unwrap_or_else(|| panic!("{shown}"));
+    let figures: Vec<i64> = figures.split(' ').map(|figure| figure.parse().unwrap()).collect();
+    Usage { code: figures[0], user_ms: figures[1], peak: figures[2] }
+}
+
+#[test]
+#[ignore = "the other tests start it in a process of its own"]
+fn prints_what_longhaul_used() {
+    let arguments = env::var(ARGUMENTS).unwrap();
+    let code = run(&arguments.lines().collect::<Vec<_>>()).status.code().unwrap();
+    let used = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+    println!("\nused {code} {} {}", used.user_time().num_milliseconds(), used.max_rss() << 10);
 }
 
 #[test]
@@ -73,21 +106,20 @@ fn four_times_the_cases_take_four_times_the_work() {
             &["report", &candidate, "--ceilings", &ceilings, "--svg", "-o", &out],
         ];
         commands.map(|arguments| {
-            let (code, used) = used_by(arguments);
-            assert!(matches!(code, Some(0 | 4)), "{code:?}");
-            // Unlike wall-clock time, processor time hardly depends on other programs.
-            used.utime
+            let used = usage(arguments);
+            assert!(matches!(used.code, 0 | 4), "{}", used.code);
+            used.user_ms
         })
     };
     let (few, many) = (work(300), work(1200));
     for (few, many) in few.into_iter().zip(many) {
         // The start of the program takes time of its own. Quadratic work would take sixteen times as long.
-        assert!(many <= 8 * few.max(Duration::from_millis(50)), "{few:?} become {many:?}");
+        assert!(many <= 8 * few.max(50), "{few} ms become {many} ms");
     }
 }
 
 /// The most memory for each record in `check` and `report`, in bytes. A record without timelines has 4 KiB.
-const PER_RECORD: [u64; 2] = [6 << 10, 9 << 10];
+const PER_RECORD: [i64; 2] = [6 << 10, 9 << 10];
 
 #[test]
 fn memory_is_that_of_one_set_of_records_without_what_they_share() {
@@ -110,12 +142,12 @@ fn memory_is_that_of_one_set_of_records_without_what_they_share() {
         &["report", &text(&many), "-o", &text(&out)],
     ];
     let [of_few, of_many @ ..] = commands.map(|arguments| {
-        let (code, used) = used_by(arguments);
-        assert_eq!(code, Some(0));
-        used.maxrss
+        let used = usage(arguments);
+        assert_eq!(used.code, 0);
+        used.peak
     });
     for (peak, most) in of_many.into_iter().zip(PER_RECORD) {
-        let per_record = peak.saturating_sub(of_few) / (cases * u64::from(ROUNDS));
+        let per_record = (peak - of_few) / (cases as i64 * i64::from(ROUNDS));
         assert!(per_record <= most, "{per_record} bytes a record, {most} are enough: {peak} and {of_few}");
     }
 }
