@@ -110,7 +110,7 @@ pub(crate) fn observes_framing(record: &Record) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use record::{FaultKind, Framing, LinkRecord, Subject, Warning};
+    use record::{FaultKind, LinkRecord, Subject, Warning};
 
     use super::*;
     use crate::tests::{failed, run, with};
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn observed_runs_among_others_are_counted() {
         let observed =
-            || with(run("h2"), |record| record.receiver.as_mut().unwrap().framing = Some(Framing::default()));
+            || with(run("h2"), |record| record.receiver.as_mut().unwrap().framing = Some(Box::default()));
         let received_by_a_program = with(run("h2"), |record| record.subject = Some(Subject::Server));
         assert_eq!(some_observed(&[observed(), received_by_a_program]), None);
         assert_eq!(some_observed(&[run("h2"), run("h2")]), None);

@@ -67,7 +67,7 @@ pub struct EndRecord {
     /// The chunks, frames, records and datagrams in which the bytes arrived; null on the sender, and unless they were
     /// observed (`--observe-framing`). Observation takes processor time, so compare such runs only with each other.
     #[serde(default)]
-    pub framing: Option<Framing>,
+    pub framing: Option<Box<Framing>>,
     /// The number of open file descriptors of the end's process; null if they were not counted.
     #[serde(default)]
     pub descriptors: Option<Held>,

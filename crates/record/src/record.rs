@@ -147,7 +147,7 @@ pub struct Record {
     /// The emulated network between the ends, with its measurements; null without one, and in records written before
     /// 2026-11-28.
     #[serde(default)]
-    pub network: Option<NetworkRecord>,
+    pub network: Option<Box<NetworkRecord>>,
     /// The measurements of the end that sent the body; null if there are none.
     pub sender: Option<EndRecord>,
     /// The measurements of the end that received the body; null if there are none.

@@ -319,7 +319,7 @@ impl Measurement {
         end.application_wait_s = Some(readings.application_wait.as_secs_f64());
         (end.send_waits, end.receive_window_bytes) = (link.send_waits, link.receive_window_bytes);
         end.transport = link.stats.clone();
-        end.framing = self.framing.as_ref().map(FramingObserver::record);
+        end.framing = self.framing.as_ref().map(FramingObserver::record).map(Box::new);
         (end, link.record())
     }
 

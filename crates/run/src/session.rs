@@ -202,7 +202,7 @@ impl Session {
             record.warnings.extend(peer.named_warnings().chain(other_build(&self.build, &peer)));
             (record.peer_host, record.peer_build) = (Some(peer.host.into()), Some(peer.build.into()));
         }
-        (record.link, record.network) = (outcome.link, outcome.network);
+        (record.link, record.network) = (outcome.link, outcome.network.map(Box::new));
         (record.delivery, record.bodies) = (outcome.delivery, outcome.bodies);
         record.conditions = outcome.conditions;
         record.judge_disturbance();

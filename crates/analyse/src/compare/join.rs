@@ -80,7 +80,7 @@ impl std::fmt::Display for Circumstance {
 
 #[cfg(test)]
 mod tests {
-    use record::{Framing, H2_WINDOW, LimitValue, Record};
+    use record::{H2_WINDOW, LimitValue, Record};
 
     use super::*;
     use crate::tests::{run, runs, with};
@@ -121,7 +121,7 @@ mod tests {
             record.host.kernel = Some("9.9".into());
             record.build.versions.insert("h2".into(), "0.5.0".into());
             record.limits.set(&H2_WINDOW, LimitValue::Bytes(4 << 20)).unwrap();
-            record.receiver.as_mut().unwrap().framing = Some(Framing::default());
+            record.receiver.as_mut().unwrap().framing = Some(Box::default());
         })];
         let lines: Vec<_> =
             circumstances(&side(&base), &side(&candidate)).iter().map(ToString::to_string).collect();

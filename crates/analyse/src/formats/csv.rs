@@ -71,12 +71,12 @@ fn number(value: Option<impl ToString>) -> Option<String> {
 
 /// Returns a figure of the pieces of HTTP that reached the receiver, from their name and sizes.
 fn http_pieces(record: &Record, figure: fn(Pieces) -> String) -> Option<String> {
-    record.receiver.as_ref()?.framing.as_ref().and_then(framing::of_http).map(figure)
+    record.receiver.as_ref()?.framing.as_deref().and_then(framing::of_http).map(figure)
 }
 
 /// Returns a figure of the pieces of the carrier that reached the receiver, from their name and sizes.
 fn carrier_pieces(record: &Record, figure: fn(Pieces) -> String) -> Option<String> {
-    record.receiver.as_ref()?.framing.as_ref().and_then(framing::of_carrier).map(figure)
+    record.receiver.as_ref()?.framing.as_deref().and_then(framing::of_carrier).map(figure)
 }
 
 type Pieces = (&'static str, FrameSizes);
@@ -229,7 +229,7 @@ mod tests {
                 tls_records: sizes(129, 26, 16_401, 16_402),
                 ..Framing::default()
             };
-            record.receiver.as_mut().unwrap().framing = Some(framing);
+            record.receiver.as_mut().unwrap().framing = Some(Box::new(framing));
         });
         let group = |layer: &str| -> Vec<String> {
             let columns = RUN.iter().filter(|(name, _)| name.starts_with(&format!("framing_{layer}_")));

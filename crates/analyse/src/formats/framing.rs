@@ -124,7 +124,7 @@ mod tests {
             };
             let (data_frames, tls_records) = (sizes(131_072, 16_384), sizes(131_074, 16_401));
             record.receiver.as_mut().unwrap().framing =
-                Some(Framing { data_frames, tls_records, ..Framing::default() });
+                Some(Box::new(Framing { data_frames, tls_records, ..Framing::default() }));
         })
     }
 

@@ -22,7 +22,7 @@ impl Record {
 
     /// Returns the emulated network whose relay ends TCP connections; `None` for any other network, or without one.
     pub(super) fn relay_of_tcp(&self) -> Option<&NetworkRecord> {
-        self.network.as_ref().filter(|network| network.relay == RelayKind::Sockets)
+        self.network.as_deref().filter(|network| network.relay == RelayKind::Sockets)
     }
 
     /// Returns the bound on TCP connections that end at a relay: the windows of HTTP/2, or else the full window of the

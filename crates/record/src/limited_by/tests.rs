@@ -333,7 +333,7 @@ fn network(asked: &str, held: u64, passed: u64) -> impl FnOnce(&mut Record) {
     (network.to_server.queue_peak_bytes, network.to_server.bytes) = (Some(held), passed);
     move |record| {
         sender(record).transport = Some(TransportStats::Tcp(TcpStats { rtt_us: 100, ..tcp() }));
-        record.network = Some(network);
+        record.network = Some(Box::new(network));
     }
 }
 

@@ -115,7 +115,7 @@ fn observed(records: &[Record]) -> Result<Framing> {
     let [record] = records else { bail!("{} records instead of one", records.len()) };
     ensure!(record.is_ok(), "the upload failed: {:?}", record.error);
     let receiver = record.receiver.as_ref().context("the receiver made no report")?;
-    receiver.framing.clone().context("the receiver observed nothing")
+    receiver.framing.as_deref().cloned().context("the receiver observed nothing")
 }
 
 /// Compares observed pieces with those that tshark found, of which up to `later` may follow the last observed one.
