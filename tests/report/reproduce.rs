@@ -4,10 +4,11 @@ use serde_json::Value;
 
 use crate::common::{Out, assert_success, run, text};
 
-/// Returns the records of a bench of `tcp` and `h2c`: six rounds of a small body with a rate limit.
+/// Returns the records of a bench of `tcp` and `h2c`: six rounds of a body with a rate limit. Each run
+/// takes 1.6 seconds, so that half a second on a busy machine leaves the margin of the claims alone.
 fn committed(out: &Out) -> Vec<Value> {
     let folder = out.text();
-    let case = ["--protocol", "tcp,h2c", "--chunk-size", "64KiB", "--size", "2MiB", "--limit-rate", "5MiB"];
+    let case = ["--protocol", "tcp,h2c", "--chunk-size", "64KiB", "--size", "8MiB", "--limit-rate", "5MiB"];
     let output = run(&[&["bench", "--quiet", "--out", &folder], &case[..]].concat());
     assert_success(&output);
     out.records()
@@ -31,11 +32,10 @@ fn a_run_is_reproduced_and_an_invented_claim_is_not() {
     assert_eq!(answer(&shown, "goodput of tcp"), "agrees");
     assert!(shown.contains("5 claims: 5 agree, 0 disagree, 0 cannot be told"), "{shown}");
 
-    // The records then claim a hundredth of the ratio, and a sender over its budget. A busy machine may take some of the
-    // runs several times as long.
+    // The records then claim a thousandth of the ratio, and a sender over its budget.
     for record in records.iter_mut().filter(|record| record["case"]["protocol"] == "h2c") {
         let goodput = record["goodput_bytes_per_s"].as_f64().unwrap();
-        record["goodput_bytes_per_s"] = (goodput / 100.0).into();
+        record["goodput_bytes_per_s"] = (goodput / 1000.0).into();
         record["sender"]["memory"]["within_budget"] = false.into();
     }
     let invented: String = records.iter().map(|record| format!("{record}\n")).collect();
