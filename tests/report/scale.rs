@@ -53,7 +53,7 @@ const LIBRARIES: u32 = 20;
 /// The environment variable with the arguments of longhaul, one a line.
 const ARGUMENTS: &str = "ARGUMENTS";
 
-/// What longhaul used.
+/// The exit code of a run of longhaul, and the resources that it took.
 struct Usage {
     /// Exit code.
     code: i64,
