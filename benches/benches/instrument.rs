@@ -3,6 +3,8 @@
 #![allow(missing_docs, reason = "criterion's macros make an undocumented function")]
 #![allow(clippy::expect_used, reason = "a bench that cannot run has nothing to measure")]
 
+mod settings;
+
 use std::{hint::black_box, pin::Pin, time::Duration};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -67,5 +69,5 @@ fn chunks(payload: &Payload, mut see: impl FnMut(&[u8])) {
     }
 }
 
-criterion_group!(name = all; config = benches::criterion(); targets = instrument);
+criterion_group!(name = all; config = settings::criterion(); targets = instrument);
 criterion_main!(all);

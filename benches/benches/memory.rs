@@ -1,6 +1,8 @@
 //! The peak RSS of either end of one transfer, with new processes each time. criterion plots the peaks and compares
 //! them with baselines.
 
+mod settings;
+
 use std::{process::ExitCode, time::Duration};
 
 use benches::FreshEnds;
@@ -95,7 +97,7 @@ fn main() -> ExitCode {
     if worker::is_requested() {
         return worker::main(|_| ());
     }
-    let mut criterion = benches::criterion().with_measurement(PeakRss).configure_from_args();
+    let mut criterion = settings::criterion().with_measurement(PeakRss).configure_from_args();
     memory(&mut criterion);
     criterion.final_summary();
     ExitCode::SUCCESS

@@ -2,6 +2,8 @@
 //! `cargo bench -p benches`, with `-- --quick` for a first impression.
 #![allow(missing_docs, reason = "criterion's macros make an undocumented function")]
 
+mod settings;
+
 use std::time::Duration;
 
 use benches::{Instruments, WarmPair};
@@ -36,5 +38,5 @@ fn throughput(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(name = all; config = benches::criterion(); targets = throughput);
+criterion_group!(name = all; config = settings::criterion(); targets = throughput);
 criterion_main!(all);

@@ -7,7 +7,6 @@ mod fresh;
 pub mod turns;
 mod warm;
 
-use criterion::Criterion;
 use record::{ByteSize, Case, ChunkSize, Direction, Protocol, SinkKind};
 use run::Matrix;
 
@@ -18,13 +17,6 @@ pub use warm::WarmPair;
 // The allocator of the program. With glibc's allocator, freed frames would return to the kernel, and the bench would
 // measure that.
 use allocator as _;
-
-/// Returns criterion. With `--quick` it draws no plots: a plot takes three seconds per case, but a quick measurement
-/// takes a tenth of a second.
-pub fn criterion() -> Criterion {
-    let criterion = Criterion::default();
-    if std::env::args().any(|argument| argument == "--quick") { criterion.without_plots() } else { criterion }
-}
 
 /// Returns the cases of one protocol with the sink `discard`. Sizes are in bytes.
 pub fn cases(protocol: &'static Protocol, directions: &[Direction], chunks: &[u64], body: u64) -> Vec<Case> {
