@@ -53,10 +53,10 @@ impl UploadState {
             Err(TryLockError::WouldBlock) => return Err(io::Error::other("another process sends it")),
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        let mut text = String::new();
+        let mut text = Vec::new();
         // An incompletely written text has no facts.
-        let facts = match (&mut file).take(MOST).read_to_string(&mut text) {
-            Ok(_) => serde_json::from_str(&text).ok(),
+        let facts = match (&mut file).take(MOST).read_to_end(&mut text) {
+            Ok(_) => serde_json::from_slice(&text).ok(),
             Err(_) => None,
         };
         Ok(Self { path, file, facts })

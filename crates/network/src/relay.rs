@@ -59,7 +59,7 @@ fn read_job() -> Option<RelayJob> {
     let mut line = String::new();
     // A session writes its first order after the relay's first event, so nothing is read ahead.
     io::stdin().lock().read_line(&mut line).ok()?;
-    serde_json::from_str(&line).ok()
+    serde_json::from_slice(line.as_bytes()).ok()
 }
 
 fn run(job: RelayJob) -> Result<(), RelayFault> {
@@ -96,7 +96,7 @@ impl Orders {
     /// Waits for the next order; `None` if the session is gone. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Option<RelayOrder> {
         let line = self.0.next_line().await.ok()??;
-        serde_json::from_str(&line).ok()
+        serde_json::from_slice(line.as_bytes()).ok()
     }
 }
 

@@ -102,7 +102,7 @@ impl ChildProcess {
         match self.events.next_line().await {
             Ok(Some(line)) => {
                 let not_an_event = |_| ChildError::Line(line.chars().take(QUOTED).collect());
-                serde_json::from_str(&line).map_err(not_an_event)
+                serde_json::from_slice(line.as_bytes()).map_err(not_an_event)
             }
             Ok(None) | Err(_) => Err(self.death().await),
         }

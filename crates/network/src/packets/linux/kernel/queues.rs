@@ -126,7 +126,7 @@ fn parse(printed: &str) -> Dropped {
         #[serde(default)]
         drops: u64,
     }
-    let queues: Vec<Queue> = serde_json::from_str(printed).unwrap_or_default();
+    let queues: Vec<Queue> = serde_json::from_slice(printed.as_bytes()).unwrap_or_default();
     let of = |kind| queues.iter().filter(|queue| queue.kind == kind).map(|queue| queue.drops).sum();
     Dropped { netem: of("netem"), overflowed: of("tbf") }
 }
