@@ -1,7 +1,7 @@
 #![no_main]
 
 // This module belongs to the program, and no library exports its parsers of flag values.
-#[path = "../../src/cli/values.rs"]
+#[path = "../../crates/cli/src/flags/values.rs"]
 #[allow(dead_code, reason = "a fuzz target uses a part of it")]
 mod values;
 

@@ -44,7 +44,7 @@ pub fn is_requested() -> bool {
 
 /// Runs the worker: reads the job from standard input and performs it. If the session requests a log, `log` starts one
 /// on standard error, at the given level.
-pub fn main(log: impl FnOnce(&str) + 'static) -> ExitCode {
+pub fn main(log: fn(&str)) -> ExitCode {
     process::end_with_parent();
     // On systems that give huge pages to every process, a stack could add 2 MiB to RSS. A failure does not matter: such
     // a kernel has no huge pages.
@@ -79,7 +79,7 @@ pub fn main(log: impl FnOnce(&str) + 'static) -> ExitCode {
 }
 
 /// Reads the job, performs it, and reports the result.
-async fn work(log: impl FnOnce(&str), orphaned: Rc<Notify>) -> ExitCode {
+async fn work(log: fn(&str), orphaned: Rc<Notify>) -> ExitCode {
     let Some((job, lines)) = read_job().await else {
         eprintln!("error: '{ARGUMENT}' is reserved for the processes that a session starts; use 'bench'");
         return ExitCode::from(USAGE);
@@ -126,7 +126,7 @@ async fn read_job() -> Option<(Job, Input)> {
     let input = io::stdin().as_fd().try_clone_to_owned().ok()?;
     let mut lines = BufReader::new(pipe::Receiver::from_owned_fd(input).ok()?).lines();
     let line = lines.next_line().await.ok()??;
-    Some((serde_json::from_str(&line).ok()?, lines))
+    Some((serde_json::from_slice(line.as_bytes()).ok()?, lines))
 }
 
 /// Reads orders in the background. Notifies `orphaned` when standard input closes, since the session is gone.
@@ -134,7 +134,7 @@ fn read_orders(mut lines: Input, orphaned: Rc<Notify>) -> Orders {
     let (sender, receiver) = mpsc::unbounded_channel();
     tokio::task::spawn_local(async move {
         while let Ok(Some(line)) = lines.next_line().await {
-            let Ok(order) = serde_json::from_str(&line) else { break };
+            let Ok(order) = serde_json::from_slice(line.as_bytes()) else { break };
             if sender.send(order).is_err() {
                 return;
             }
