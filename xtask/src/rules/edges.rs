@@ -75,7 +75,8 @@ const LIBRARIES: &[&str] = &[
 ];
 
 /// What the program is made of. Its end-to-end tests use further libraries.
-const PROGRAM: &[&str] = &["allocator", "cli", "process", "record", "metrics", "payload", "run", "serve", "transport"];
+const PROGRAM: &[&str] =
+    &["allocator", "cli", "process", "record", "metrics", "payload", "run", "serve", "transport"];
 
 /// All libraries but the command line.
 const ALL: &[&str] = &[
