@@ -83,7 +83,7 @@ fn cost(without: &Count, with: &Count, records: &[Record]) -> Result<Cost> {
 
 /// Returns the share of an end's processor time that is spent in user space. Busy-polling is not work.
 fn user_share(end: &EndRecord) -> Option<f64> {
-    let cpu = end.cpu.as_ref()?;
+    let cpu = &end.cpu;
     let (user, system, spin) = (cpu.user_s?, cpu.system_s?, cpu.spin_s?);
     let work = user + system - spin;
     (work > 0.0).then(|| ((user - spin) / work).clamp(0.0, 1.0))
@@ -115,7 +115,7 @@ mod tests {
     fn record(user_s: f64, system_s: f64, spin_s: f64) -> Record {
         let mut record = Record::new("some run", Case::new("h1c"));
         let mut end = EndRecord::default();
-        end.cpu = Some(CpuRecord::of(user_s, system_s, spin_s, 1 << 30));
+        end.cpu = CpuRecord::of(user_s, system_s, spin_s, 1 << 30);
         record.receiver = Some(end);
         record
     }
