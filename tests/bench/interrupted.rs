@@ -95,7 +95,7 @@ fn an_interrupted_bench_says_how_far_it_came() {
             assert_success(&run(&["report", out.to_str().unwrap(), "-o", later.to_str().unwrap()]));
             let summary = fs::read_to_string(later.join("summary.md")).unwrap();
             assert!(summary.contains("\n\nInterrupted: 1 of 2 runs; bench --resume makes"), "{summary}");
-            assert!(summary.contains(" the others. Every run ended well"), "{summary}");
+            assert!(summary.contains(" the others. Every finished run ended well"), "{summary}");
         }
     }
 }

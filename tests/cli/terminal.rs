@@ -48,7 +48,7 @@ fn the_url_of_the_page_is_the_last_line() {
     let told = text(&output.stderr);
     let page = told.lines().last().and_then(|line| line.strip_prefix("report: file://"));
     assert!(page.is_some_and(|page| Path::new(page).is_file()), "{told}");
-    assert!(told.contains("1 run of 1 MiB in all, about "), "an estimate stands before the runs: {told}");
+    assert!(told.contains("1 run, 1 MiB in all, about "), "an estimate stands before the runs: {told}");
 }
 
 #[test]

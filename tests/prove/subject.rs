@@ -113,13 +113,25 @@ fn curl_downloads_over_tls_in_constant_memory() {
 }
 
 #[test]
+fn a_program_that_does_not_exist_is_an_error_before_any_run() {
+    for program in ["/nonexistent/client", "no-such-client", "/"] {
+        let (output, out) = prove(&["--size", "1MiB"], &[program, "{url}"]);
+        let stderr = text(&output.stderr);
+        assert_eq!(code(&output), Some(2), "{stderr}");
+        assert!(
+            stderr.contains(&format!("{program} cannot be started: there is no such program")),
+            "{stderr}"
+        );
+        assert!(!out.path().join("records.jsonl").exists(), "{stderr}");
+    }
+}
+
+#[test]
 fn a_client_that_fails_or_does_not_transfer_is_a_failed_run_that_says_why() {
     let said = misbehaving(&[], &["sh", "-c", "echo 'no such bucket' >&2; exit 3", "{url}"]);
     assert!(said.contains("sh failed (exit status: 3): no such bucket"), "{said}");
     let said = misbehaving(&[], &["true", "{url}"]);
     assert!(said.contains("true ended (exit status: 0) without a request"), "{said}");
-    let said = misbehaving(&[], &["/nonexistent/client", "{url}"]);
-    assert!(said.contains("/nonexistent/client cannot be started: No such file or directory"), "{said}");
     let said = misbehaving(&[], &["sh", "-c", "kill -9 $$", "{url}"]);
     assert!(said.contains("signal: 9"), "{said}");
     let short = "head -c 1000 {file} | curl -sS -T - {url}";

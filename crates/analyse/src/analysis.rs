@@ -135,7 +135,8 @@ impl<'a> Analysis<'a> {
         } else {
             "end kept within its memory budget"
         };
-        format!("Every run ended well, and every {ends}.")
+        let run = if self.interruption.is_some() { "finished run" } else { "run" };
+        format!("Every {run} ended well, and every {ends}.")
     }
 
     /// Returns the number of findings of each kind, as a sentence.
@@ -207,7 +208,9 @@ mod tests {
         assert_eq!(sentence, "1 end took more memory than its budget, 1 run failed.");
         let early = with(run("h2"), |record| record.planned_runs = Some(12));
         assert!(
-            Analysis::of(&[early]).sentence().contains("bench --resume makes the others. Every run ended")
+            Analysis::of(&[early])
+                .sentence()
+                .contains("bench --resume makes the others. Every finished run ended")
         );
         assert!(Analysis::of(&[run("h2")]).sentence().starts_with("Every run ended well"));
         assert_eq!(Analysis::of(&[]).sentence(), "No run was finished.");

@@ -29,6 +29,11 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     written(io::stdout().write_all(text.as_bytes()))
 }
 
+/// Prints a conclusion on stdout. A reader that has gone is no error: the exit code has the conclusion as well.
+pub(crate) fn conclude(text: &str) -> anyhow::Result<()> {
+    print(text).or_else(|error| if is_reader_gone(&error) { Ok(()) } else { Err(error) })
+}
+
 /// Returns the outcome of writing to stdout, as [`print()`] does.
 pub(crate) fn written(outcome: io::Result<()>) -> anyhow::Result<()> {
     let outcome = outcome.map_err(|error| match error.kind() {

@@ -33,7 +33,7 @@ use crate::{
     flags::SessionArgs,
     kept::Kept,
     live_view::LiveView,
-    output::{file_url, is_reader_gone, note, print, stderr_screen},
+    output::{conclude, file_url, is_reader_gone, note, print, stderr_screen},
 };
 
 /// The most rounds of a third-party program whose proof stays inconclusive, as a multiple of the planned rounds.
@@ -324,7 +324,7 @@ impl<'a> Recording<'a> {
         if self.args.json {
             eprint!("{text}")
         } else {
-            print(text)?
+            conclude(text)?
         }
         let is_reader_gone = matches!(&self.end, End::Failed(error) if is_reader_gone(error));
         // If there are records, the text on stdout already states the interruption.
@@ -390,6 +390,6 @@ fn state_own_cost(began: Stamp, before: Option<Resources>) {
     }
     let share = 100.0 * busy / elapsed;
     eprintln!(
-        "live view and orchestration: {busy:.2} s of processor time in {elapsed:.0} s ({share:.1} % of a core)"
+        "besides both ends, longhaul took {busy:.2} s of processor time in {elapsed:.0} s ({share:.1} % of a core)"
     );
 }

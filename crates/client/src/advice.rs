@@ -46,6 +46,9 @@ pub(crate) fn with_advice(fault: &Fault, target: &Target, proxy: Option<&Proxy>)
     if CERTIFICATE_REQUIRED.iter().any(|part| message.contains(part)) {
         return format!("{message}; present a certificate by --cert FILE and --key FILE");
     }
+    if message.contains(NOT_HTTP) && !target.protocol().is_encrypted() {
+        return format!("{message}; this port may speak TLS: try https://, or the port without TLS");
+    }
     if fault.kind != FaultKind::Handshake {
         return message.clone();
     }
@@ -58,6 +61,10 @@ pub(crate) fn with_advice(fault: &Fault, target: &Target, proxy: Option<&Proxy>)
         None => message.clone(),
     }
 }
+
+/// The message of hyper for an answer that does not begin as HTTP/1 does (`Parse::Version` in its `error.rs`): a server
+/// with TLS answers with an alert.
+const NOT_HTTP: &str = "invalid HTTP version parsed";
 
 /// The status of a proxy that asks for credentials.
 const PROXY_AUTHENTICATION: &str = "407 Proxy Authentication Required";
@@ -92,6 +99,11 @@ mod tests {
             let text = advised(FaultKind::Handshake, message);
             assert!(text.starts_with(message) && flags.iter().all(|flag| text.contains(flag)), "{text}");
         }
+        let answer = "the server stopped taking the request: invalid HTTP version parsed";
+        let cleartext = Target::parse("http://x/").unwrap();
+        let text = with_advice(&Fault::new(FaultKind::Http, answer), &cleartext, None);
+        assert!(text.starts_with(answer) && text.contains("try https://"), "{text}");
+        assert_eq!(advised(FaultKind::Http, answer), answer, "TLS is spoken already");
         for message in ["handshake failed: connection reset", "invalid peer certificate"] {
             assert_eq!(advised(FaultKind::Protocol, message), message);
         }

@@ -33,7 +33,15 @@ impl ProcessTree {
     /// Fails if there is no such process, or if `/proc` is not mounted.
     pub fn of(pid: u32) -> io::Result<Self> {
         let pid = i32::try_from(pid).map_err(io::Error::other)?;
-        let [process, first] = [Process::new(pid).map_err(into_io)?, Process::new(pid).map_err(into_io)?];
+        let handle = || {
+            Process::new(pid).map_err(|error| match into_io(error) {
+                gone if gone.kind() == io::ErrorKind::NotFound => {
+                    io::Error::new(gone.kind(), format!("there is no process {pid}"))
+                }
+                other => other,
+            })
+        };
+        let [process, first] = [handle()?, handle()?];
         let mut tree = Self {
             members: BTreeMap::from([(pid, process)]),
             first,

@@ -63,9 +63,11 @@ pub struct Rate(u64);
 /// An error for a text or a number that is not a rate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RateError {
-    /// The text is not a size.
-    #[error(transparent)]
-    Size(#[from] SizeError),
+    /// The text is not a number of bytes.
+    #[error(
+        "'{0}' is not a rate in bytes per second; use a number with KiB, MiB, GiB, KB, MB or GB: 10 Mbit/s are 1250KB"
+    )]
+    NotBytes(String),
     /// The rate is zero.
     #[error("a rate of 0 is not possible; use at least one byte per second")]
     Zero,
@@ -96,7 +98,8 @@ impl FromStr for Rate {
     type Err = RateError;
 
     fn from_str(text: &str) -> Result<Self, RateError> {
-        text.parse::<ByteSize>()?.0.try_into()
+        let bytes = text.parse::<ByteSize>().map_err(|SizeError(text)| RateError::NotBytes(text))?;
+        bytes.0.try_into()
     }
 }
 
@@ -224,6 +227,7 @@ mod tests {
     fn a_rate_of_zero_is_refused() {
         assert_eq!("150MiB".parse::<Rate>().map(Rate::bytes_per_s), Ok(150 << 20));
         assert_eq!("0".parse::<Rate>(), Err(RateError::Zero));
+        assert!("10Mbps".parse::<Rate>().unwrap_err().to_string().contains("bytes per second"));
         assert!(serde_json::from_str::<Rate>("0").is_err());
     }
 }

@@ -152,7 +152,11 @@ impl Uploads {
         let left_out = self.replacements.lock().unwrap_or_else(PoisonError::into_inner).due();
         if let Some(left_out) = left_out {
             let name = printable(name, MOST_NAME);
-            warn!("{client} replaced '{name}' ({left_out} such lines left out; --access-log has all)");
+            let others = match left_out {
+                0 => String::new(),
+                _ => format!(" ({left_out} such lines left out; --access-log has all)"),
+            };
+            warn!("{client} replaced '{name}'{others}");
         }
     }
 

@@ -1,6 +1,12 @@
 //! The command line of a program under proof. Placeholders stand for values that differ from run to run.
 
-use std::{ffi::OsString, fmt, os::unix::ffi::OsStringExt as _};
+use std::{
+    env,
+    ffi::OsString,
+    fmt, fs,
+    os::unix::{ffi::OsStringExt as _, fs::PermissionsExt as _},
+    path::Path,
+};
 
 use record::{printable, redacted_command};
 
@@ -60,6 +66,14 @@ pub enum CommandError {
     NoSize,
 }
 
+/// The bits of a file's mode by which its owner, its group or others may execute it (inode(7)).
+const EXECUTABLE: u32 = 0o111;
+
+/// A program that does not exist, or that may not be executed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} cannot be started: there is no such program")]
+pub struct NoProgram(String);
+
 /// A program and its arguments, which run without a shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLine(Vec<OsString>);
@@ -105,6 +119,25 @@ impl CommandLine {
             false if placeholders.into_iter().any(|placeholder| command.has(placeholder)) => Ok(command),
             false => Err(missing),
         }
+    }
+
+    /// Checks that the program exists, as execvp(3) looks for it, so that not every run fails for want of it.
+    ///
+    /// # Errors
+    /// Fails if there is no such file, or none that may be executed.
+    pub fn check_program(&self) -> Result<(), NoProgram> {
+        let Some(program) = self.0.first() else { return Ok(()) };
+        let is_program = |path: &Path| {
+            fs::metadata(path)
+                .is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & EXECUTABLE != 0)
+        };
+        let is_known = if program.as_encoded_bytes().contains(&b'/') {
+            is_program(Path::new(program))
+        } else {
+            env::var_os("PATH")
+                .is_some_and(|path| env::split_paths(&path).any(|folder| is_program(&folder.join(program))))
+        };
+        if is_known { Ok(()) } else { Err(NoProgram(program.to_string_lossy().into_owned())) }
     }
 
     /// Returns whether the command line names a file to upload.

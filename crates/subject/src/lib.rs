@@ -62,7 +62,7 @@ mod watch;
 
 pub use bodies::{Bodies, BodiesError};
 pub use client::ClientProgram;
-pub use command::{CommandError, CommandLine};
+pub use command::{CommandError, CommandLine, NoProgram};
 pub use conform::{CONFORM_CASES, ConformCase, LEAST_BODY, SMALL_UPLOAD, Step, Suite, Tested};
 pub use endpoints::Endpoints;
 pub use proxy::ProxyProgram;

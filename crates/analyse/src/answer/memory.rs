@@ -61,7 +61,10 @@ impl MemoryAnswer {
         peak_rss_bytes.iter().find_map(|(_, peak)| *peak)?;
         let uses = rows.iter().flat_map(|row| row.ends.iter().filter_map(|(_, end)| end.budget_use));
         let evidence = match &analysis.proof {
-            Some(proof) => MemoryEvidence::in_proof(proof, || repetition(&rows)),
+            Some(proof) => MemoryEvidence::in_proof(proof, || {
+                // More rounds do not replace runs that were not made.
+                if analysis.interruption.is_none() { repetition(&rows) } else { None }
+            }),
             None => MemoryEvidence::Unproven { command: command(&rows) },
         };
         Some(Self { peak_rss_bytes, budget_use: uses.max_by(f64::total_cmp), evidence })

@@ -172,7 +172,7 @@ impl SpeedAnswer {
         let parts: Vec<String> = contests().map(|contest| contest.text(of_each) + rivals(contest)).collect();
         let has_interval =
             |contest: &Contest| contest.leader().is_some_and(|leader| leader.uncertainty().is_some());
-        let few = if contests().all(has_interval) { "" } else { " (too few rounds for intervals)" };
+        let few = if contests().all(has_interval) { "" } else { "; too few rounds for intervals" };
         Some(format!("{what}{common}, MiB/s: {}{few}", parts.join("; ")))
     }
 

@@ -12,9 +12,16 @@ use super::{
 };
 use crate::{Analysis, BaselineRatio, Rank, Row, SeriesKey, Verdict};
 
-/// The explanation of the columns, which stands above the table.
-const LEGEND: &str = "medians of all rounds; ±: interval of 95 %; loop, ceiling: goodput over that of a plain loop without HTTP, and \
+/// The explanation of the columns, which stands above the table. `{range}` stands for that of the ranges.
+const LEGEND: &str = "medians of all rounds; {range}; loop, ceiling: goodput over that of a plain loop without HTTP, and \
      over the most that the carrier gives here; s/r: sender/receiver";
+
+/// The title and the explanation of ranges that are intervals.
+const INTERVAL: (&str, &str) = ("±", "±: interval of 95 %");
+
+/// The title and the explanation of ranges some of which are of too few rounds for an interval.
+const RANGE: (&str, &str) =
+    ("range", "range: least..most of too few rounds for an interval; with %: ± of an interval of 95 %");
 
 /// The space between two columns.
 const GAP: &str = "  ";
@@ -55,7 +62,7 @@ pub(super) fn text(analysis: &Analysis<'_>, screen: &Screen, width: usize) -> St
     let columns = fitting(columns(analysis), width.saturating_sub(first));
     let some_near =
         analysis.rows.iter().flat_map(|row| &row.records).any(|record| is_far(record) == Some(false));
-    let mut text = screen.wrapped(LEGEND);
+    let mut text = screen.wrapped(&LEGEND.replace("{range}", ranges(analysis).1));
     for bodies in &all {
         text += &bodies.ceilings(screen, all.len() > 1);
         for Group { heading, rows } in &bodies.groups {
@@ -70,6 +77,12 @@ pub(super) fn text(analysis: &Analysis<'_>, screen: &Screen, width: usize) -> St
         }
     }
     text
+}
+
+/// Returns the title and the explanation of the ranges.
+fn ranges(analysis: &Analysis<'_>) -> (&'static str, &'static str) {
+    let is_without = |row: &Row<'_>| row.goodput.is_some_and(|goodput| goodput.interval.is_none());
+    if analysis.rows.iter().any(is_without) { RANGE } else { INTERVAL }
 }
 
 /// Returns whether the cores of the ends of a run were far apart; `None` if the run has no round-trip time of them.
@@ -179,10 +192,9 @@ fn columns(analysis: &Analysis<'_>) -> Vec<Column> {
     };
     let goodput = |row: &Row<'_>| row.goodput.map(|goodput| goodput.median);
     let ratio = |of: &Option<BaselineRatio>| figure(of.as_ref().map(|of| of.ratio.median), 2);
-    let is_ranged = rows().any(|row| row.goodput.is_some_and(|goodput| goodput.interval.is_none()));
     vec![
         of("MiB/s", 0, &|row| rate(goodput(row).map(mib_per_s))),
-        of(if is_ranged { "range" } else { "±" }, 2, &uncertainty),
+        of(ranges(analysis).0, 2, &uncertainty),
         of("Gbit/s", 6, &|row| rate(goodput(row).map(gbit_per_s))),
         of("loop", 3, &|row| ratio(&row.of_baseline)),
         of("ceiling", 4, &|row| ratio(&row.of_ceiling)),

@@ -98,13 +98,13 @@ impl Screen {
     }
 
     /// Returns a sentence, broken between words to the width of the terminal, with a line break at its end. A word that
-    /// is longer than a line is not broken.
+    /// is longer than a line is not broken, nor is a number from its percent sign.
     pub fn wrapped(&self, sentence: &str) -> String {
         let Some(columns) = self.columns else { return format!("{sentence}\n") };
         let words = sentence.trim_start_matches(' ');
         let indent = &sentence[..sentence.len() - words.len()];
         let (mut text, mut used, mut is_first) = (indent.to_owned(), indent.len(), true);
-        for word in words.split(' ') {
+        for word in &words_of(words) {
             let length = shown(word);
             if is_first {
                 is_first = false;
@@ -138,6 +138,17 @@ fn shown(word: &str) -> usize {
     word.chars().filter(is_shown).count()
 }
 
+/// Returns the words of a sentence. A percent sign belongs to the number before it.
+fn words_of(sentence: &str) -> Vec<String> {
+    sentence.split(' ').fold(Vec::new(), |mut words: Vec<String>, word| {
+        match words.last_mut() {
+            Some(number) if word.starts_with('%') => *number += &format!(" {word}"),
+            _ => words.push(word.to_owned()),
+        }
+        words
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +162,8 @@ mod tests {
             "other processes\n  used 55 % of\n  the CPU\n",
             "each line has at most 16 columns"
         );
+        assert_eq!(Screen::terminal(10).wrapped("takes 55 %"), "takes 55 %\n");
+        assert_eq!(Screen::terminal(9).wrapped("takes 55 %"), "takes\n  55 %\n");
         assert_eq!(Screen::terminal(9).wrapped("  an indented line"), "  an\n    indented\n    line\n");
         assert_eq!(Screen::terminal(8).wrapped("a file:///long/path b"), "a\n  file:///long/path\n  b\n");
     }

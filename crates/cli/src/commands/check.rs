@@ -14,7 +14,7 @@ use crate::{
     exit::Usage,
     flags::CheckArgs,
     input::{read_each, read_figures},
-    output::{print, stdout_screen},
+    output::{conclude, stdout_screen},
 };
 
 /// Runs `longhaul check`.
@@ -30,7 +30,7 @@ pub(super) fn main(args: &CheckArgs) -> anyhow::Result<Verdict> {
     if let Some(junit) = &args.junit {
         write_file(junit, &analyse::gate_junit(&gate)?)?;
     }
-    print(&if args.json {
+    conclude(&if args.json {
         json(gate.verdict(), &gate)?
     } else {
         stdout_screen().with_verdicts(&analyse::gate_text(&gate))

@@ -10,7 +10,7 @@ use crate::{
     exit::Usage,
     flags::{CompareArgs, Inconclusive},
     input::read_each,
-    output::{file_url, print, stdout_screen},
+    output::{conclude, file_url, stdout_screen},
 };
 
 /// Runs `longhaul compare`. Damaged lines are skipped, and reported as an error after the comparison.
@@ -34,7 +34,7 @@ pub(super) fn main(args: &CompareArgs) -> anyhow::Result<Verdict> {
     } else {
         stdout_screen().with_verdicts(&analyse::comparison_text(&comparison))
     };
-    print(&text)?;
+    conclude(&text)?;
     base.none().map_err(Usage::new)?;
     candidate.none().map_err(Usage::new)?;
     Ok(match comparison.verdict() {

@@ -8,7 +8,11 @@ use run::Interruption;
 use subject::{Bodies, CONFORM_CASES, CommandLine, Endpoints, SMALL_UPLOAD, Source, Step, Suite, Tested};
 
 use super::report::{json, write_file};
-use crate::{exit::Usage, flags::ConformArgs, output::print};
+use crate::{
+    exit::Usage,
+    flags::ConformArgs,
+    output::{conclude, print},
+};
 
 /// The flags that the command line of a single case states itself, or leaves out.
 const CHOOSING: [&str; 4] = ["--case", "--protocol", "--direction", "--junit"];
@@ -39,7 +43,11 @@ pub(super) fn main(args: &ConformArgs) -> anyhow::Result<Verdict> {
         write_file(junit, &analyse::conformance_junit(&conformance)?)?;
     }
     let verdict = if is_whole { conformance.verdict() } else { Verdict::Interrupted };
-    print(&if args.json { json(verdict, &conformance)? } else { analyse::conformance_text(&conformance) })?;
+    conclude(&if args.json {
+        json(verdict, &conformance)?
+    } else {
+        analyse::conformance_text(&conformance)
+    })?;
     Ok(verdict)
 }
 
@@ -93,6 +101,7 @@ fn client(args: &ConformArgs) -> anyhow::Result<(Tested, String)> {
         return Err(Usage::new("--client: a command transfers in one direction, up or down").into());
     };
     let command = CommandLine::of_client(args.command.clone()).map_err(Usage::new)?;
+    command.check_program().map_err(Usage::new)?;
     let (name, needs_file) = (command.to_string(), command.needs_file() && direction == Direction::Up);
     let sizes = [SMALL_UPLOAD, args.size];
     let bodies =

@@ -155,6 +155,7 @@ fn source(
     let port_is_open = endpoints.needs_port();
     if !args.command.is_empty() {
         let command = CommandLine::of_server(args.command.clone(), port_is_open).map_err(Usage::new)?;
+        command.check_program().map_err(Usage::new)?;
         let (peer, ready) = (command.to_string(), args.listener.ready.clone().unwrap_or_default());
         return Ok((Source::started(command, ready), peer));
     }

@@ -34,6 +34,7 @@ pub(super) fn main(args: &ProveArgs) -> anyhow::Result<Verdict> {
 /// Proves any program whose input has a size.
 fn prove_series(args: &ProveArgs) -> anyhow::Result<Verdict> {
     let command = CommandLine::of_series(args.command.clone()).map_err(Usage::new)?;
+    command.check_program().map_err(Usage::new)?;
     let of_size = |body: &ByteSize| {
         let mut case = Case::new(Subject::Program.to_string());
         (case.body, case.spin) = (*body, None);
@@ -56,6 +57,7 @@ fn prove_series(args: &ProveArgs) -> anyhow::Result<Verdict> {
 /// Proves a client.
 fn prove_client(args: &ProveArgs) -> anyhow::Result<Verdict> {
     let command = CommandLine::of_client(args.command.clone()).map_err(Usage::new)?;
+    command.check_program().map_err(Usage::new)?;
     let asked = args.runs.reader_rate;
     let mut fast = args.runs.cases(&Defaults::PROVE_SUBJECT)?;
     fast.iter_mut().for_each(|case| (case.reader_rate, case.spin) = (None, None));

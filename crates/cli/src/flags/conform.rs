@@ -12,7 +12,7 @@ use super::{
     names::{Named, directions, flattened, http_protocol, named},
     request::RequestArgs,
     trust::{KeyLogArgs, TrustArgs},
-    values::duration,
+    values::{duration, process_id},
 };
 use crate::exit::Usage;
 
@@ -35,7 +35,7 @@ pub(crate) struct ConformArgs {
     #[arg(long, value_name = "URL", requires = "url")]
     pub(crate) download: Option<String>,
     /// Watch this running process and its descendants, in place of a command
-    #[arg(long, value_name = "PID", conflicts_with_all = ["command", "client"])]
+    #[arg(long, value_name = "PID", value_parser = process_id, conflicts_with_all = ["command", "client"])]
     pub(crate) watch: Option<u32>,
     /// Sign that the program is ready: a port, a URL that answers, or a text that is part of its output [default: a
     /// handshake at its URL]

@@ -12,7 +12,7 @@ use super::{
     connect::ConnectArgs,
     request::RequestArgs,
     trust::{KeyLogArgs, TrustArgs},
-    values::{distinct, sizes, stall},
+    values::{distinct, process_id, sizes, stall},
 };
 use crate::exit::Usage;
 
@@ -74,7 +74,7 @@ pub(crate) struct ListenerArgs {
     #[arg(long, value_name = "PORT", requires = "proxy")]
     upstream: Option<u16>,
     /// Watch this running process and its descendants, in place of a command
-    #[arg(long, value_name = "PID", requires = "listener", conflicts_with = "command")]
+    #[arg(long, value_name = "PID", value_parser = process_id, requires = "listener", conflicts_with = "command")]
     pub(crate) watch: Option<u32>,
     /// Sign that the program is ready: a port, a URL that answers, or a text that is part of its output [default: a
     /// handshake at its URL]

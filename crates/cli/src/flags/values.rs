@@ -21,6 +21,11 @@ pub(crate) fn count(
     }
 }
 
+/// Parses the id of a process.
+pub(crate) fn process_id(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "a process has a number, as `pgrep` prints it".to_owned())
+}
+
 /// Returns a parser of payloads, whose paths need not be UTF-8.
 pub(crate) fn payload() -> impl TypedValueParser<Value = PayloadKind> {
     let parser = OsStringValueParser::new().try_map(|text| named_payload(&text));

@@ -60,13 +60,13 @@ fn one_case_has_no_answer_and_few_runs_tell_nothing_apart() {
     assert_eq!(answer.contests[0].leaders.len(), 2);
     assert_eq!(
         answer.fastest_line().unwrap(),
-        "Fastest at 64KiB, MiB/s: TCP h1c or h2c 50.5 (too few rounds for intervals)"
+        "Fastest at 64KiB, MiB/s: TCP h1c or h2c 50.5; too few rounds for intervals"
     );
     let interrupted = [runs("h1", &[50.0]), runs("h2", &[10.0, 11.0])].concat();
     let [answer] = &answers(&interrupted)[..] else { panic!() };
     assert_eq!(
         answer.fastest_line().unwrap(),
-        "Fastest at 64KiB, MiB/s: TLS h1 or h2 50.0 (too few rounds for intervals)"
+        "Fastest at 64KiB, MiB/s: TLS h1 or h2 50.0; too few rounds for intervals"
     );
 }
 
