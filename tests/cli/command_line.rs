@@ -220,3 +220,14 @@ fn a_default_port_in_use_is_replaced_by_a_free_one_and_stderr_says_so() {
     }
     assert_eq!(server.stop(Signal::SIGTERM), Some(0));
 }
+
+#[test]
+fn the_version_is_one_line_and_the_long_one_has_the_libraries() {
+    let printed = |flag| text(&run(&[flag]).stdout);
+    let (short, long) = (printed("-V"), printed("--version"));
+    assert_eq!(short, concat!("longhaul ", env!("CARGO_PKG_VERSION"), "\n"));
+    assert!(long.starts_with(&short), "{long}");
+    for line in ["\nprofile: ", "\nallocator: jemalloc ", "\n  quinn "] {
+        assert!(long.contains(line), "{long}");
+    }
+}

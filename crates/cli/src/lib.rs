@@ -8,13 +8,14 @@
 //!
 //! ```no_run
 //! use longhaul_cli::Program;
+//! # use record as longhaul_record;
 //!
 //! fn main() -> std::process::ExitCode {
 //!     longhaul_cli::main(Program {
 //!         build: longhaul_record::Build::default,
 //!         allocator: "",
 //!         can_trace_heap: false,
-//!         licences: include_str!("../Cargo.toml"),
+//!         licences: "MIT",
 //!     })
 //! }
 //! ```

@@ -303,12 +303,4 @@ mod tests {
         assert_eq!((short.quiet, short.rounds, &short.output), (true, Some(3), &long.output));
         assert_eq!((long.quiet, long.rounds, long.output.is_some()), (true, Some(3), true));
     }
-
-    #[test]
-    fn the_version_is_one_line_and_the_long_one_has_the_libraries() {
-        let printed = |flag| definition().try_get_matches_from(["longhaul", flag]).unwrap_err().to_string();
-        let (short, long) = (printed("-V"), printed("--version"));
-        assert_eq!(short, concat!("longhaul ", env!("CARGO_PKG_VERSION"), "\n"));
-        assert!(long.starts_with(&short) && long.contains("\n  quinn "), "{long}");
-    }
 }
