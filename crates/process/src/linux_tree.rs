@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ffi::OsStr, io, time::Duration};
 
 use procfs::{
-    page_size,
+    ProcError, page_size,
     process::{ClearRefs, ProcState, Process},
     ticks_per_second,
 };
@@ -34,11 +34,11 @@ impl ProcessTree {
     pub fn of(pid: u32) -> io::Result<Self> {
         let pid = i32::try_from(pid).map_err(io::Error::other)?;
         let handle = || {
-            Process::new(pid).map_err(|error| match into_io(error) {
-                gone if gone.kind() == io::ErrorKind::NotFound => {
-                    io::Error::new(gone.kind(), format!("there is no process {pid}"))
+            Process::new(pid).map_err(|error| match error {
+                ProcError::NotFound(_) => {
+                    io::Error::new(io::ErrorKind::NotFound, format!("there is no process {pid}"))
                 }
-                other => other,
+                other => into_io(other),
             })
         };
         let [process, first] = [handle()?, handle()?];
@@ -302,6 +302,7 @@ mod tests {
         assert!(since < 24 << 20 && since + (1 << 20) > now.rss_bytes, "{since}, {now:?}");
         assert!(!tree.is_peak_of_readings());
         end(child);
-        assert!(ProcessTree::of(u32::MAX >> 1).is_err(), "no such process");
+        let error = ProcessTree::of(u32::MAX >> 1).unwrap_err();
+        assert_eq!(error.to_string(), "there is no process 2147483647");
     }
 }
