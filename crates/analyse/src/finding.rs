@@ -206,6 +206,7 @@ impl fmt::Display for Finding {
 
 /// Returns findings as text, each once and in the order of their first appearance. A text that holds for several runs
 /// states their number.
+#[cfg_attr(not(feature = "formats"), allow(dead_code, reason = "formats alone show findings"))]
 pub(crate) fn distinct<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> Vec<(FindingKind, String)> {
     let mut runs: HashMap<String, usize> = HashMap::new();
     let mut first: Vec<(FindingKind, String)> = Vec::new();
