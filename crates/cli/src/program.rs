@@ -1,4 +1,4 @@
-//! What the command line knows of the program that it belongs to.
+//! The facts of a program that its command line records and prints.
 
 use std::{
     fmt::Write as _,
@@ -7,7 +7,7 @@ use std::{
 
 use record::Build;
 
-/// What a program states of itself.
+/// The facts that a program states of itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Program {
     /// Returns the build, as records state it.

@@ -56,7 +56,7 @@ const WITH_ENDS: &[&str] = &[
     "analyse",
 ];
 
-/// What the command line stands on: the allocator is the program's own choice.
+/// The crates that the command line may use. A program chooses its allocator itself.
 const LIBRARIES: &[&str] = &[
     "record",
     "stats",
@@ -74,7 +74,7 @@ const LIBRARIES: &[&str] = &[
     "subject",
 ];
 
-/// What the program is made of. Its end-to-end tests use further libraries.
+/// The crates that the program and its end-to-end tests may use.
 const PROGRAM: &[&str] =
     &["allocator", "cli", "process", "record", "metrics", "payload", "run", "serve", "transport"];
 
