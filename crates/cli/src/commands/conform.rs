@@ -115,6 +115,7 @@ fn source(args: &ConformArgs, endpoints: &Endpoints) -> anyhow::Result<(Source, 
     if !args.command.is_empty() {
         let command =
             CommandLine::of_server(args.command.clone(), endpoints.needs_port()).map_err(Usage::new)?;
+        command.check_program().map_err(Usage::new)?;
         let name = command.to_string();
         return Ok((Source::started(command, args.ready.clone().unwrap_or_default()), name));
     }
