@@ -1,6 +1,6 @@
 //! The texts for people: warnings of the machine, colours, and the place of the page.
 
-use std::{fs, path::Path, process::Output};
+use std::{fs, io, path::Path, process::Output};
 
 use crate::common::{Out, assert_success, longhaul, run, text};
 
@@ -103,4 +103,26 @@ fn a_selection_of_records_is_not_called_interrupted() {
     let selected = summary(&lines[2..]);
     assert!(!selected.contains("Interrupted"), "{selected}");
     assert!(selected.contains("these are 2 runs of a session of at least 4"), "{selected}");
+}
+
+#[test]
+fn a_reader_that_has_gone_is_a_quiet_end_with_the_exit_code_of_the_verdict() {
+    let (out, folder) = (Out::new(), tempfile::tempdir().unwrap());
+    bench(&out, &["--quiet"], &[]);
+    let ceilings = folder.path().join("ceilings.toml");
+    fs::write(&ceilings, "[[ceiling]]\nprotocol = \"h1c\"\nend = \"sender\"\npeak_rss = \"1MiB\"\n").unwrap();
+    let (results, ceilings) = (out.text(), ceilings.to_str().unwrap());
+    let cases: [(&[&str], i32); 4] = [
+        (&["schema"], 0),
+        (&["check", &results, "--ceilings", ceilings], 4),
+        // One round decides nothing.
+        (&["compare", &results, &results, "--fail-on", "worse"], 6),
+        (&["check", &results, "--ceilings", ceilings, "--json"], 4),
+    ];
+    for (args, expected) in cases {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let output = longhaul(args).stdout(writer).output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(expected), String::new()), "{args:?}");
+    }
 }
