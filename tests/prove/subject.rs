@@ -140,6 +140,16 @@ fn a_client_that_fails_or_does_not_transfer_is_a_failed_run_that_says_why() {
 }
 
 #[test]
+fn a_client_that_always_fails_is_not_tried_for_all_runs() {
+    let flags = ["--size", "1MiB,2MiB,3MiB", "--rounds", "5"];
+    let (output, out) = prove(&flags, &["sh", "-c", "exit 3", "{url}"]);
+    assert_eq!(code(&output), Some(1), "{}", text(&output.stdout));
+    assert_eq!(out.records().len(), 3, "one round");
+    let told = text(&output.stderr);
+    assert!(told.contains("every run failed, so it ended after 3 of 31 runs"), "{told}");
+}
+
+#[test]
 fn a_body_that_is_not_the_file_fails_integrity() {
     let other = "head -c {size} /dev/zero | curl -sS -T - {url} -H 'X: {file}'";
     let (output, _) = prove(&["--size", "1MiB", "--rounds", "1"], &["sh", "-c", other]);

@@ -72,6 +72,8 @@ enum End {
     Done,
     /// The time is used up, and the runs made so far count.
     OutOfTime,
+    /// Every run has failed, so further runs would fail as well.
+    Futile,
     Interrupted,
     Failed(anyhow::Error),
 }
@@ -236,6 +238,7 @@ impl<'a> Recording<'a> {
         self.end = match stopped {
             Ok(Stop::Done) => End::Done,
             Ok(Stop::OutOfTime) => End::OutOfTime,
+            Ok(Stop::Futile) => End::Futile,
             Ok(Stop::Interrupted) => End::Interrupted,
             Err(error) => End::Failed(error.into()),
         };
@@ -315,6 +318,9 @@ impl<'a> Recording<'a> {
             End::OutOfTime => {
                 Some(format!("the time was used up after {}", self.expected.share(records.len())))
             }
+            End::Futile => {
+                Some(format!("every run failed, so it ended after {}", self.expected.share(records.len())))
+            }
             End::Interrupted => Some(format!("interrupted: {}", self.expected.share(records.len()))),
             End::Failed(_) => Some(format!("stopped: {}", self.expected.share(records.len()))),
         };
@@ -345,7 +351,7 @@ impl<'a> Recording<'a> {
             }
             End::Failed(error) => Err(error),
             End::Interrupted => reported.map(|_| Verdict::Interrupted),
-            End::Done | End::OutOfTime => reported.map(|_| verdict),
+            End::Done | End::OutOfTime | End::Futile => reported.map(|_| verdict),
         }
     }
 }

@@ -8,6 +8,10 @@ use stats::{is_look, relative_half_width};
 
 use crate::Plan;
 
+/// The least number of failed runs that end a session in which no run has succeeded: one for each of three sizes of
+/// body.
+const FUTILE: u32 = 3;
+
 /// The rounds of a running session: their times, and the goodputs that decide whether more follow.
 pub(crate) struct Rounds {
     plan: Plan,
@@ -16,6 +20,9 @@ pub(crate) struct Rounds {
     /// The duration of the longest round so far.
     longest: Duration,
     done: u32,
+    /// The number of failed runs.
+    failed: u32,
+    has_success: bool,
     /// The goodputs of each case with each peer, a program of someone else (`None` without one).
     goodputs: HashMap<(CaseKey, Option<String>), Vec<f64>>,
 }
@@ -29,19 +36,24 @@ pub(crate) enum Next {
     Done,
     /// Another round might not end within the time limit of the plan.
     OutOfTime,
+    /// Every run so far has failed.
+    Futile,
 }
 
 impl Rounds {
     pub(crate) fn begin(plan: Plan) -> Self {
         let now = Stamp::now();
         let (longest, goodputs) = (Duration::ZERO, HashMap::new());
-        Self { plan, began: now, round_began: now, longest, done: 0, goodputs }
+        Self { plan, began: now, round_began: now, longest, done: 0, failed: 0, has_success: false, goodputs }
     }
 
     /// Returns the next step of the session, and starts the clock of a round that follows.
     pub(crate) fn next(&mut self) -> Next {
         if self.done >= self.plan.rounds && self.is_precise() {
             return Next::Done;
+        }
+        if !self.has_success && self.failed >= FUTILE {
+            return Next::Futile;
         }
         let needed = self.began.elapsed() + self.longest;
         if self.done > 0 && self.plan.longest.is_some_and(|longest| needed > longest) {
@@ -61,14 +73,19 @@ impl Rounds {
         self.plan.longest.is_some_and(|longest| self.began.elapsed() > longest)
     }
 
-    /// Adds the goodput of a recorded run. A failed run has none.
+    /// Adds a run of this session.
     pub(crate) fn keep(&mut self, record: &Record) {
+        match record.is_ok() {
+            true => self.has_success = true,
+            false => self.failed = self.failed.saturating_add(1),
+        }
         let goodput = record.goodput_bytes_per_s.filter(|_| record.is_ok());
         self.count(record.case.key(), record.peer.clone(), goodput);
     }
 
-    /// Adds a goodput of a case with a peer, if the plan demands a precision.
+    /// Counts the goodput of a case with a peer. A failed run has none.
     pub(crate) fn count(&mut self, case: CaseKey, peer: Option<String>, goodput: Option<f64>) {
+        self.has_success |= goodput.is_some();
         if let Some(goodput) = goodput.filter(|_| self.plan.precision.is_some()) {
             self.goodputs.entry((case, peer)).or_default().push(goodput);
         }
@@ -147,12 +164,42 @@ mod tests {
     #[test]
     fn cases_without_a_goodput_are_not_waited_for() {
         let mut rounds = Rounds::begin(Plan::of(1).until_precise(0.02));
-        let mut failed = record(1.0);
-        failed.outcome = record::Outcome::Error;
         while let Next::Round(round) = rounds.next() {
             assert!(round < 100, "no end");
-            rounds.keep(&failed);
+            rounds.keep(&failed());
             rounds.end_round();
         }
+    }
+
+    /// Returns the record of a failed run.
+    fn failed() -> Record {
+        let mut failed = record(1.0);
+        failed.outcome = record::Outcome::Error;
+        failed
+    }
+
+    /// Returns the number of rounds of a session of two cases, whose runs succeed as `succeeds` says for each run in
+    /// turn, and the last step.
+    fn rounds_of_two(succeeds: impl Fn(u32) -> bool) -> (u32, Next) {
+        let mut rounds = Rounds::begin(Plan::of(9));
+        loop {
+            let next = rounds.next();
+            let Next::Round(round) = next else { return (rounds.done, next) };
+            for run in [2 * round, 2 * round + 1] {
+                rounds.keep(&if succeeds(run) { record(1.0) } else { failed() });
+            }
+            rounds.end_round();
+        }
+    }
+
+    #[test]
+    fn a_session_without_any_success_ends_after_the_round_of_its_third_failure() {
+        assert_eq!(rounds_of_two(|_| false), (2, Next::Futile));
+        assert_eq!(rounds_of_two(|run| run == 0), (9, Next::Done), "an early success");
+        assert_eq!(rounds_of_two(|run| run == 3), (9, Next::Done), "a late success");
+        let mut continued = Rounds::begin(Plan::of(9));
+        continued.count(Case::new("tcp").key(), None, Some(1.0));
+        (0..3).for_each(|_| continued.keep(&failed()));
+        assert_eq!(continued.next(), Next::Round(0), "a success of an earlier invocation");
     }
 }

@@ -25,6 +25,8 @@ pub enum Stop {
     OutOfTime,
     /// A signal interrupted the session (see [`Interruption`]).
     Interrupted,
+    /// After a round, at least three runs had been made, and all had failed.
+    Futile,
 }
 
 /// A failure that ends a session.
@@ -262,6 +264,7 @@ pub async fn run_entries<E: Into<Box<dyn Error + Send + Sync>>>(
             Next::Round(round) => round,
             Next::Done => return Ok(Stop::Done),
             Next::OutOfTime => return Ok(Stop::OutOfTime),
+            Next::Futile => return Ok(Stop::Futile),
         };
         for entry in plan.order(entries, round) {
             if let Some(goodput) = entry.recorded.get(&round) {
