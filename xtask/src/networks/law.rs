@@ -1,4 +1,8 @@
 //! The law of windows: goodput is what circulates of the window in a round trip, up to the rate.
+//!
+//! h2 checks for new credit when a frame arrives and again when its reader takes it. How much of a window with a rest
+//! beyond whole parts circulates therefore depends on where frames and TLS records end: of 64 KiB, three frames of four
+//! were seen in cleartext, and all four over TLS. `longhaul plan` gives windows of whole parts, and so does this study.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -9,8 +13,11 @@ use run::path_plan::{Path, admitted_goodput};
 use super::{Arguments, goodputs, summary};
 use crate::study::{RecordFile, Table};
 
-/// The windows in bytes.
+/// The windows of HTTP/1.1 and HTTP/3 in bytes.
 const WINDOWS: [u64; 5] = [64 << 10, 128 << 10, 256 << 10, 512 << 10, 1 << 20];
+
+/// The windows of HTTP/2 in bytes: multiples of three frames.
+const WHOLE_PARTS: [u64; 5] = [96 << 10, 192 << 10, 384 << 10, 768 << 10, 1536 << 10];
 
 /// The round-trip times in milliseconds.
 const ROUND_TRIPS_MS: [u64; 5] = [5, 10, 20, 40, 80];
@@ -34,9 +41,19 @@ const ROUNDS: u32 = 3;
 /// The exit code if a median is not what the law says.
 const OFF: u8 = 1;
 
-/// The rows, with the flags that set their windows. TCP ends at the relay, whose window is its queue.
-const ROWS: [(&str, &[&str]); 3] =
-    [("h1", &[]), ("h2", &["--h2-window"]), ("h3", &["--quic-window", "--quic-connection-window"])];
+/// A row, with its windows in bytes and the flags that set them.
+struct Row {
+    protocol: &'static str,
+    windows: [u64; 5],
+    flags: &'static [&'static str],
+}
+
+/// The rows. TCP ends at the relay, so the window of HTTP/1.1 is the relay's queue, which no flag of the protocol sets.
+const ROWS: [Row; 3] = [
+    Row { protocol: "h1", windows: WINDOWS, flags: &[] },
+    Row { protocol: "h2", windows: WHOLE_PARTS, flags: &["--h2-window"] },
+    Row { protocol: "h3", windows: WINDOWS, flags: &["--quic-window", "--quic-connection-window"] },
+];
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let longhaul = arguments.program.program()?;
@@ -52,57 +69,59 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         "measured Mbit/s",
         "ratio to the law",
     ];
-    let (mut table, mut off) = (Table::with_heads(heads), 0);
-    for rtt_ms in ROUND_TRIPS_MS {
-        for window in WINDOWS {
+    let (mut table, mut count, mut off) = (Table::with_heads(heads), 0, 0);
+    for row in &ROWS {
+        let protocol =
+            Protocol::by_name(row.protocol).with_context(|| format!("no protocol {}", row.protocol))?;
+        for (rtt_ms, window) in cells(row) {
             let path = Path::new(RATE as f64 * 1e6, Duration::from_millis(rtt_ms)).context("no such path")?;
             let all = (window as f64 * 8.0 / 1e3 / rtt_ms as f64).min(RATE as f64);
-            for (row, flags) in ROWS {
-                let protocol = Protocol::by_name(row).with_context(|| format!("no protocol {row}"))?;
-                let law = admitted_goodput(protocol, path, window) * 8.0 / 1e6;
-                let words = words(row, flags, window, rtt_ms, law);
-                let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
-                words.extend(["--rounds", &rounds, "--chunk-size", "16KiB", "--sink", "discard"]);
-                let records = longhaul.bench(&words, &mut file)?;
-                let (text, ratio) = against(law, &records);
-                let cell = ratio.map_or("-".into(), |ratio| format!("{ratio:.2}"));
-                off += u32::from(ratio.is_none_or(|ratio| (ratio - 1.0).abs() > TOLERANCE));
-                table.push([
-                    row.into(),
-                    ByteSize(window).to_string(),
-                    rtt_ms.to_string(),
-                    format!("{all:.1}"),
-                    format!("{law:.1}"),
-                    text,
-                    cell,
-                ]);
-            }
+            let law = admitted_goodput(protocol, path, window) * 8.0 / 1e6;
+            let words = words(row, window, rtt_ms, law);
+            let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+            words.extend(["--rounds", &rounds, "--chunk-size", "16KiB", "--sink", "discard"]);
+            let records = longhaul.bench(&words, &mut file)?;
+            let (text, ratio) = against(law, &records);
+            let cell = ratio.map_or("-".into(), |ratio| format!("{ratio:.2}"));
+            count += 1;
+            off += u32::from(ratio.is_none_or(|ratio| (ratio - 1.0).abs() > TOLERANCE));
+            table.push([
+                row.protocol.into(),
+                ByteSize(window).to_string(),
+                rtt_ms.to_string(),
+                format!("{all:.1}"),
+                format!("{law:.1}"),
+                text,
+                cell,
+            ]);
         }
     }
     table.publish(&folder.join("law.tsv"))?;
     file.compress()?;
-    eprintln!(
-        "{off} of {} cells are more than 10 % from the law",
-        ROWS.len() * WINDOWS.len() * ROUND_TRIPS_MS.len()
-    );
+    eprintln!("{off} of {count} cells are more than 10 % from the law");
     Ok(if off == 0 { ExitCode::SUCCESS } else { ExitCode::from(OFF) })
 }
 
+/// Returns the round-trip times in milliseconds and the windows in bytes of a row's cells.
+fn cells(row: &Row) -> impl Iterator<Item = (u64, u64)> {
+    ROUND_TRIPS_MS.into_iter().flat_map(|rtt_ms| row.windows.map(|window| (rtt_ms, window)))
+}
+
 /// Returns the flags of a cell: its row, its network, its window, and a body of some seconds.
-fn words(row: &str, flags: &[&str], window: u64, rtt_ms: u64, law: f64) -> Vec<String> {
+fn words(row: &Row, window: u64, rtt_ms: u64, law: f64) -> Vec<String> {
     // Windows of a protocol's own lie within that of the relay.
-    let queue = if flags.is_empty() { format!(",queue={}", ByteSize(window)) } else { String::new() };
+    let queue = if row.flags.is_empty() { format!(",queue={}", ByteSize(window)) } else { String::new() };
     let seconds = BODY_S.max((BODY_ROUND_TRIPS * rtt_ms) as f64 / 1e3);
     let body = ByteSize((law * 1e6 / 8.0 * seconds) as u64);
     let mut words = vec![
         "--protocol".into(),
-        row.into(),
+        row.protocol.into(),
         "--network".into(),
         format!("rtt={rtt_ms}ms,rate={RATE}Mbit{queue}"),
         "--size".into(),
         body.to_string(),
     ];
-    for flag in flags {
+    for flag in row.flags {
         words.extend([(*flag).to_owned(), ByteSize(window).to_string()]);
     }
     words

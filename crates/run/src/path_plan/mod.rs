@@ -93,9 +93,9 @@ pub fn plan(protocol: &'static Protocol, demand: &Demand) -> ProtocolPlan {
     let full = of(Buffers::Usual, needed);
     let within = |buffers: &Buffers| {
         let largest = largest_within(|window| of(*buffers, window), needed, demand.memory.0)?;
-        // The rest of a window beyond whole parts takes memory and carries nothing.
-        let whole = of(*buffers, (largest.window_bytes / renewal.step() * renewal.step()).max(LEAST_WINDOW));
-        Some(if whole.share >= largest.share { whole } else { largest })
+        // How much of a rest beyond whole parts circulates depends on where frames end, so a plan has no rest.
+        let whole = largest.window_bytes / renewal.step() * renewal.step();
+        Some(if whole >= LEAST_WINDOW { of(*buffers, whole) } else { largest })
     };
     let candidates: Vec<Setting> = Buffers::ALL.iter().filter_map(within).collect();
     // Among equal shares, the first candidate wins: its larger buffers take less processor time.
