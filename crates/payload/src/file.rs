@@ -129,6 +129,7 @@ impl FileBody {
 
 /// Reads the next piece on a blocking thread.
 fn in_background(mut reader: Reader) -> State {
+    reader.prepare_buffer();
     State::Waiting(spawn_blocking(move || {
         let piece = reader.blocking_piece();
         (reader, piece)

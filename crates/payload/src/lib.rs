@@ -25,6 +25,7 @@
 //! # }
 //! ```
 
+mod buffer;
 mod digest;
 mod error;
 mod file;

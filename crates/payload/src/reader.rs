@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use record::ChunkSize;
 
-use crate::{PayloadError, input::Input};
+use crate::{PayloadError, buffer::Buffer, input::Input};
 
 /// The number of bytes that one read requests, unless a chunk is larger. The size is large enough that tiny chunks do
 /// not cost a system call each, which would measure the reader instead of the protocol. The size is small enough that
@@ -38,26 +38,13 @@ pub(crate) struct Reader {
     /// The number of bytes in all complete pieces so far.
     consumed: u64,
     piece_size: usize,
-    /// The piece that is being read; empty between two pieces.
-    buffer: BytesMut,
-    /// The number of bytes in `buffer` that have been read.
-    filled: usize,
-    /// The previous piece. Its memory is reused for the next piece when the protocol has released it.
-    previous: Bytes,
+    /// The piece that is being read; `None` between two pieces.
+    buffer: Option<Buffer>,
 }
 
 impl Reader {
     pub(crate) fn new(input: Input, path: &Path, size: Option<u64>, piece_size: usize) -> Self {
-        Self {
-            input,
-            path: path.to_owned(),
-            size,
-            consumed: 0,
-            piece_size,
-            buffer: BytesMut::new(),
-            filled: 0,
-            previous: Bytes::new(),
-        }
+        Self { input, path: path.to_owned(), size, consumed: 0, piece_size, buffer: None }
     }
 
     /// Returns whether the page cache may already hold the next bytes. The kernel reads files ahead, but not pipes.
@@ -68,57 +55,60 @@ impl Reader {
     /// Returns the next piece if the page cache holds all of it. Otherwise returns `None`, and keeps the bytes read so
     /// far.
     pub(crate) fn cached_piece(&mut self) -> Option<Piece> {
-        self.prepare_buffer();
-        let Input::File(file) = &self.input else { return None };
-        while self.filled < self.buffer.len() {
-            match read_cached(file, &mut self.buffer[self.filled..]) {
-                Ok(None) => return None,
+        let mut buffer = self.take_buffer();
+        while let room @ [_, ..] = buffer.room() {
+            let read = match &self.input {
+                Input::File(file) => read_cached(file, room),
+                _ => Ok(None),
+            };
+            match read {
                 Ok(Some(0)) => break,
-                Ok(Some(read)) => self.filled += read,
+                Ok(Some(read)) => buffer.advance(read),
+                Ok(None) => {
+                    self.buffer = Some(buffer);
+                    return None;
+                }
                 Err(source) => return Some(Err(self.unreadable(source))),
             }
         }
-        Some(self.complete_piece())
+        Some(self.complete_piece(buffer))
     }
 
     /// Returns the next piece. Blocks the thread until the input has delivered it.
     pub(crate) fn blocking_piece(&mut self) -> Piece {
-        self.prepare_buffer();
-        while self.filled < self.buffer.len() {
-            match self.input.read(&mut self.buffer[self.filled..]) {
+        let mut buffer = self.take_buffer();
+        while let room @ [_, ..] = buffer.room() {
+            match self.input.read(room) {
                 Ok(0) => break,
-                Ok(read) => self.filled += read,
+                Ok(read) => buffer.advance(read),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(source) => return Err(self.unreadable(source)),
             }
         }
-        self.complete_piece()
+        self.complete_piece(buffer)
     }
 
-    /// Provides a buffer for the next piece, unless one is partly filled.
-    fn prepare_buffer(&mut self) {
-        if !self.buffer.is_empty() {
-            return;
-        }
+    /// Provides a buffer for the next piece, unless one is partly filled. The memory is that of the calling thread.
+    pub(crate) fn prepare_buffer(&mut self) {
+        let buffer = self.take_buffer();
+        self.buffer = Some(buffer);
+    }
+
+    /// Returns the partly filled buffer, or one for the next piece.
+    fn take_buffer(&mut self) -> Buffer {
         let left = self.size.map_or(u64::MAX, |size| size - self.consumed);
         let wanted = left.min(self.piece_size as u64) as usize;
-        self.buffer = match std::mem::take(&mut self.previous).try_into_mut() {
-            Ok(buffer) if buffer.len() >= wanted => buffer,
-            _ => BytesMut::zeroed(wanted),
-        };
-        self.buffer.truncate(wanted);
+        self.buffer.take().unwrap_or_else(|| Buffer::of(wanted))
     }
 
     /// Turns the bytes read into a piece. It is an error if the input ends before its expected size.
-    fn complete_piece(&mut self) -> Piece {
-        let (mut piece, filled) = (std::mem::take(&mut self.buffer), std::mem::take(&mut self.filled));
-        if let Some(expected) = self.size.filter(|_| filled < piece.len()) {
+    fn complete_piece(&mut self, mut buffer: Buffer) -> Piece {
+        if let Some(expected) = self.size.filter(|_| !buffer.room().is_empty()) {
             return Err(PayloadError::Shrank { path: self.path.clone(), expected });
         }
-        piece.truncate(filled);
+        let filled = buffer.filled();
         self.consumed += filled as u64;
-        self.previous = piece.freeze();
-        Ok((filled > 0).then(|| self.previous.clone()))
+        Ok((filled > 0).then(|| buffer.freeze()))
     }
 
     fn unreadable(&self, source: io::Error) -> PayloadError {
