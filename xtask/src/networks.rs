@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Part {
-    /// Windows of 64 KiB to 1 MiB over 5 to 80 ms, beside the goodput that they admit
+    /// Windows of 64 KiB to 1.5 MiB over 5 to 80 ms, beside the goodput that they admit
     Law,
     /// Delivery of eight bodies over a path that loses 1 % of the packets, by protocol
     HeadOfLine,

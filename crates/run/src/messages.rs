@@ -39,6 +39,8 @@ pub(crate) struct Job {
     timeout_s: f64,
     /// The address that the server listens on; `None` for the loopback address.
     address: Option<IpAddr>,
+    /// The port that the server listens on; 0 for a free one.
+    port: u16,
     /// The network namespace that the worker enters; `None` stays in that of the session.
     #[serde(default)]
     pub(crate) namespace: Option<Namespace>,
@@ -62,6 +64,7 @@ impl Job {
             traces: false,
             timeout_s: settings.timeout.as_secs_f64(),
             address: settings.address,
+            port: settings.port,
             namespace: None,
             observes_framing: settings.observes_framing,
             key_log: std::env::var_os("SSLKEYLOGFILE").map(PathBuf::from),
@@ -90,7 +93,7 @@ impl Job {
     /// Returns the settings of the measurement.
     pub(crate) fn settings(&self) -> Settings {
         let timeout = Duration::try_from_secs_f64(self.timeout_s).unwrap_or(Duration::MAX);
-        let settings = Settings::new(timeout).on_address(self.address);
+        let settings = Settings::new(timeout).on_address(self.address).on_port(self.port);
         if self.observes_framing { settings.observing_framing() } else { settings }
     }
 

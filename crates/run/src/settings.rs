@@ -11,6 +11,8 @@ pub struct Settings {
     /// The address that the server of a run listens on. `None` is the loopback address of IPv4, or of IPv6 if there is
     /// no IPv4.
     pub address: Option<IpAddr>,
+    /// The port that the server of a run listens on, over TCP or UDP. With 0, the kernel chooses a free one.
+    pub port: u16,
     /// True if the receiver counts the chunks, frames, records and datagrams that arrive, which takes processor time.
     pub observes_framing: bool,
     /// True if both ends log the events of their connections to standard error. The variable LONGHAUL_LOG sets the
@@ -21,13 +23,19 @@ pub struct Settings {
 impl Settings {
     /// Returns the settings of a measurement between two ends on one machine.
     pub fn new(timeout: Duration) -> Self {
-        Self { timeout, address: None, observes_framing: false, logs: false }
+        Self { timeout, address: None, port: 0, observes_framing: false, logs: false }
     }
 
     /// Sets the address that the server of a run listens on.
     #[must_use]
     pub fn on_address(self, address: Option<IpAddr>) -> Self {
         Self { address, ..self }
+    }
+
+    /// Sets the port that the server of a run listens on; 0 is any free one.
+    #[must_use]
+    pub fn on_port(self, port: u16) -> Self {
+        Self { port, ..self }
     }
 
     /// Makes the receiver count the chunks, frames, records and datagrams that arrive.

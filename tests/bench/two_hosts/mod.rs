@@ -27,9 +27,15 @@ struct Host {
 
 impl Host {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// Starts a server with further flags.
+    fn with(flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let token = token(folder.path(), "correct-horse", 0o600);
-        let server = Server::start(&["--measure", "--listen-tls", "127.0.0.1:0", "--token-file", &token]);
+        let usual = ["--measure", "--listen-tls", "127.0.0.1:0", "--token-file", &token];
+        let server = Server::start(&[&usual[..], flags].concat());
         Self { folder, server }
     }
 

@@ -1,9 +1,9 @@
 //! The records and results of a session over two hosts.
 
-use std::fs;
+use std::{fs, net::TcpListener};
 
 use super::{ALL, Host, QUICK};
-use crate::common::{Out, assert_all_good, run, text};
+use crate::common::{Out, assert_all_good, ports::free_port, run, text};
 
 #[test]
 fn every_row_has_the_records_of_both_hosts_in_both_directions() {
@@ -54,6 +54,19 @@ fn the_results_name_both_hosts() {
     assert!(summary.contains("- machine of the server: "), "{summary}");
     let page = fs::read_to_string(out.path().join("report.html")).unwrap();
     assert!(page.contains("\"peer_host\":{"));
+}
+
+#[test]
+fn all_servers_listen_on_the_port_that_a_firewall_lets_through() {
+    let port = free_port();
+    let host = Host::with(&["--measure-port", &port.to_string()]);
+    let (output, records) = host.bench(&[&ALL[..], &["--chunk-size", "64KiB"]].concat());
+    assert_all_good(&output, &records, 16);
+    let _other = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let (output, records) = host.bench(&QUICK);
+    let error = records[0]["error"].to_string();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains(&format!("127.0.0.1:{port}")) && error.contains("in use"), "{error}");
 }
 
 #[test]

@@ -35,7 +35,8 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
     options.spread = threads.spread();
     if args.measure {
         let host = MeasuringHost::of_this_program(this_build(), allocator_settings());
-        let host = host.context("cannot find this program's own file")?;
+        let host =
+            host.context("cannot find this program's own file")?.on_port(args.measure_port.unwrap_or(0));
         options.measuring = Some(if args.verbose { host.logging() } else { host });
     }
     let machine = Machine::prepare();

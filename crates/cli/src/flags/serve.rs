@@ -68,6 +68,10 @@ pub(crate) struct ServeArgs {
     /// Each run starts a process of its own, which listens on a free port of the address for TLS until the run has ended.
     #[arg(long)]
     pub(crate) measure: bool,
+    /// Port of the measured servers, over TCP or UDP, for a firewall that lets one port through [default: a free port
+    /// for each run]
+    #[arg(long, value_name = "PORT", requires = "measure", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) measure_port: Option<u16>,
     /// Use of uploaded bytes: discard, verify, or save:DIR
     #[arg(long, default_value = "verify", value_parser = sink(), hide_possible_values = true)]
     pub(crate) sink: SinkKind,

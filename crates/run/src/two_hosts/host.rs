@@ -31,6 +31,7 @@ pub struct MeasuringHost {
     program: PathBuf,
     build: Build,
     allocator_settings: &'static str,
+    port: u16,
     logs: bool,
     place: Arc<Semaphore>,
 }
@@ -47,7 +48,13 @@ impl MeasuringHost {
 
     /// Returns a host that starts `program` as workers, a program that embeds this crate.
     pub fn of_program(program: PathBuf, build: Build, allocator_settings: &'static str) -> Self {
-        Self { program, build, allocator_settings, logs: false, place: Arc::new(Semaphore::new(1)) }
+        Self { program, build, allocator_settings, port: 0, logs: false, place: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Sets the port that the workers listen on, one after the other, over TCP or UDP; 0 is a free one for each.
+    #[must_use]
+    pub fn on_port(self, port: u16) -> Self {
+        Self { port, ..self }
     }
 
     /// Makes the workers log the events of their connections to standard error.
@@ -184,7 +191,7 @@ impl Conversation<'_> {
     }
 
     async fn start(&self, demand: &RunDemand) -> Result<Run, Fault> {
-        let settings = Settings::new(Duration::ZERO).on_address(Some(self.address));
+        let settings = Settings::new(Duration::ZERO).on_address(Some(self.address)).on_port(self.host.port);
         let settings = if self.host.logs { settings.logging() } else { settings };
         let Admitted { job, cores } = admit(demand, settings)?;
         let own = CoreSets::of(job.cores.clone(), job.cores.clone());

@@ -95,8 +95,9 @@ fn listen(
         transport.protocol().is_encrypted().then(|| Identity::self_signed(&[SERVER_NAME])).transpose()?;
     let certificate = identity.as_ref().map(|identity| identity.certificate_pem().to_owned());
     let listen = |address: IpAddr| {
-        let bind =
-            Bind::new((address, 0).into()).with_identity(identity.clone()).with_spread(threads.spread());
+        let bind = Bind::new((address, job.settings().port).into())
+            .with_identity(identity.clone())
+            .with_spread(threads.spread());
         transport.listen(&bind.with_framing(framing.cloned()), &job.case.limits)
     };
     let listener = match job.settings().address {
