@@ -79,7 +79,7 @@ pub use gate::Gate;
 pub use limitation::Limitation;
 #[cfg(feature = "formats")]
 pub use merge::{Apart, Intervals, LeftOut, Merge, Merged, Sender, Span, Spans};
-pub use proof::{Absorption, Constancy, Fit, Judgement, LevelChange, MemorySeries, Proof};
+pub use proof::{Absorption, Constancy, Fit, Judgement, LevelChange, MemorySeries, Proof, standstill_bound};
 pub use rank::Rank;
 pub use reproduction::{Answer, Claim, Goodputs, Reproduction, Subject};
 pub use row::{EndRow, Row};

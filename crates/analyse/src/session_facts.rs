@@ -68,10 +68,15 @@ fn sessions(records: &[Record]) -> Vec<SessionRecords<'_>> {
 }
 
 impl SessionRecords<'_> {
-    /// Returns whether the session may leave out planned runs. A proof with a failed run may: its runs with a slow
-    /// reader need the goodput of a successful run.
+    /// Returns whether the session may leave out planned runs. A session whose runs all fail ends early. A proof with a
+    /// failed run may leave out others: its runs with a slow reader need the goodput of a successful run.
     fn may_leave_out(&self) -> bool {
-        self.command() == Some("prove") && self.records.iter().any(|record| !record.is_ok())
+        let mut failed = self.records.iter().map(|record| !record.is_ok());
+        if self.command() == Some("prove") {
+            failed.any(|failed| failed)
+        } else {
+            failed.all(|failed| failed)
+        }
     }
 
     /// Returns the number of runs that the session recorded, as far as these records tell.
@@ -140,6 +145,10 @@ mod tests {
         assert_eq!(interruption(&[proof]), None);
         let proof = by("longhaul prove", run("h2"));
         assert_eq!(interruption(&[proof]).unwrap(), "Interrupted: 1 of 3 runs.");
+        let (failed, ran) =
+            (by("longhaul bench", failed("h2", FaultKind::Timeout)), by("longhaul bench", run("h2")));
+        assert_eq!(interruption(&[failed.clone(), failed.clone()]), None, "it ended because all failed");
+        assert_eq!(interruption(&[failed, ran]), resumable("Interrupted: 2 of 3 runs"));
     }
 
     #[test]

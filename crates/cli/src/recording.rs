@@ -3,6 +3,8 @@
 
 mod beside;
 mod continued;
+mod end;
+mod own_cost;
 pub(crate) mod peer_host;
 mod place;
 
@@ -26,6 +28,8 @@ use tokio::runtime::Runtime;
 
 pub(crate) use beside::PeerRuns;
 pub(crate) use continued::Run;
+use end::End;
+use own_cost::state_own_cost;
 use place::Place;
 
 use crate::{
@@ -65,17 +69,6 @@ pub(crate) struct Recording<'a> {
     began: Stamp,
     used: Option<Resources>,
     _idle: IdleGuard,
-}
-
-/// The reason why a session ends, as far as it is known.
-enum End {
-    Done,
-    /// The time is used up, and the runs made so far count.
-    OutOfTime,
-    /// Every run has failed, so further runs would fail as well.
-    Futile,
-    Interrupted,
-    Failed(anyhow::Error),
 }
 
 impl<'a> Recording<'a> {
@@ -235,13 +228,7 @@ impl<'a> Recording<'a> {
                 stopped = running => stopped,
             }
         });
-        self.end = match stopped {
-            Ok(Stop::Done) => End::Done,
-            Ok(Stop::OutOfTime) => End::OutOfTime,
-            Ok(Stop::Futile) => End::Futile,
-            Ok(Stop::Interrupted) => End::Interrupted,
-            Err(error) => End::Failed(error.into()),
-        };
+        self.end = End::of(stopped);
     }
 
     fn executor(&self) -> anyhow::Result<ProcessExecutor> {
@@ -313,17 +300,7 @@ impl<'a> Recording<'a> {
         if self.view.is_live() {
             state_own_cost(self.began, self.used);
         }
-        let stopped = match self.end {
-            End::Done => None,
-            End::OutOfTime => {
-                Some(format!("the time was used up after {}", self.expected.share(records.len())))
-            }
-            End::Futile => {
-                Some(format!("every run failed, so it ended after {}", self.expected.share(records.len())))
-            }
-            End::Interrupted => Some(format!("interrupted: {}", self.expected.share(records.len()))),
-            End::Failed(_) => Some(format!("stopped: {}", self.expected.share(records.len()))),
-        };
+        let stopped = self.end.stopped(&self.expected.share(records.len()));
         let title = self.args.title.as_deref().unwrap_or(title);
         let title = stopped.as_ref().map_or(title.to_owned(), |stopped| format!("{title} ({stopped})"));
         let reported = self.kept.report(&Report::new(&title, records, analysis), self.args.csv);
@@ -381,21 +358,4 @@ fn warn(warnings: &[Warning]) {
     if !warnings.is_empty() {
         eprintln!("Remedies: longhaul doctor");
     }
-}
-
-/// The shortest session whose processor time is stated, in seconds. A shorter session spends most of that time at its
-/// start.
-const WORTH_STATING_S: f64 = 10.0;
-
-/// Prints the processor time of the live view and of the session. The figures of the two ends do not contain it.
-fn state_own_cost(began: Stamp, before: Option<Resources>) {
-    let Some(used) = Resources::used().zip(before).map(|(now, before)| now.since(before)) else { return };
-    let (busy, elapsed) = ((used.user + used.system).as_secs_f64(), began.elapsed().as_secs_f64());
-    if elapsed < WORTH_STATING_S {
-        return;
-    }
-    let share = 100.0 * busy / elapsed;
-    eprintln!(
-        "besides both ends, longhaul took {busy:.2} s of processor time in {elapsed:.0} s ({share:.1} % of a core)"
-    );
 }

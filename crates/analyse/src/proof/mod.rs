@@ -24,6 +24,7 @@ pub use constancy::Constancy;
 pub use course::{Fit, LevelChange};
 pub use judgement::Judgement;
 pub use series::MemorySeries;
+pub use standstill::bound as standstill_bound;
 
 /// The fewest body sizes for a proof. Two sizes are too few, since two points always lie on a line.
 const SIZES: usize = 3;

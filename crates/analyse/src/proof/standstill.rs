@@ -12,11 +12,12 @@ use super::{MemorySeries, absorption, course::Course};
 
 /// The divisor of the body that bounds the growth of memory. An eighth of the body is more than windows, buffers and
 /// the garbage of a runtime. It is far less than the memory of a program that does not apply backpressure to its
-/// sender. `longhaul conform` uses the same share.
+/// sender.
 const SHARE: u64 = 8;
 
-/// Returns the largest allowed growth of memory, in bytes, for a body of `body` bytes whose reader stands still.
-pub(super) fn bound(body: u64) -> u64 {
+/// Returns the largest growth of memory, and the most bytes that a proxy may absorb, for a body whose reader stands
+/// still. All sizes are in bytes.
+pub fn bound(body: u64) -> u64 {
     body / SHARE
 }
 

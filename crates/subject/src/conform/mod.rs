@@ -18,7 +18,7 @@ mod watched;
 
 use std::time::Duration;
 
-use analyse::{Conduct, Trial, TrialFigure};
+use analyse::{Conduct, Trial, TrialFigure, standstill_bound};
 use client::{Client, Options};
 use metrics::Stamp;
 use payload::Digest;
@@ -32,9 +32,6 @@ use stage::Act;
 use trouble::{Seen, Trouble};
 
 pub use cases::{CONFORM_CASES, ConformCase};
-
-/// The divisor of a large body that gives the bound of memory.
-const BOUND: u64 = 8;
 
 /// The smallest large body, in bytes. The memory that programs take without growing with the body, garbage included,
 /// stays well below an eighth of it.
@@ -121,7 +118,7 @@ impl Suite {
 
     /// Returns the bound of memory and of absorbed bytes.
     pub fn bound(&self) -> ByteSize {
-        ByteSize(self.body.0 / BOUND)
+        ByteSize(standstill_bound(self.body.0))
     }
 
     /// Returns the protocols of HTTP that the program speaks at its URL. A client is not asked: for a client, the
