@@ -1,8 +1,10 @@
 //! `cargo xtask many-processes`: the goodput of several processes with several threads each, compared with a prediction
 //! from a single process.
 //!
-//! A round first measures the processor time per GiB of both ends with a single process of one thread. This cost
-//! predicts the goodput of all processes together. The round then measures that goodput.
+//! A round first measures the processor time per GiB of both ends with a single process, which has as many threads as
+//! each of the others later. This cost predicts the goodput of all processes together. The round then measures that
+//! goodput. A process of one thread would not do: its ends have a core each, and where threads share cores, bytes were
+//! seen to cost a third less (they are still in the cache) or more (they have left it).
 
 use std::{
     process::{Child, ExitCode, Stdio},
@@ -117,11 +119,11 @@ struct Study<'a> {
 }
 
 impl Study<'_> {
-    /// Measures the cost of a single process of one thread.
+    /// Measures the cost of a single process.
     fn cost(&self, protocol: &Protocol, file: &mut RecordFile) -> Result<Cost> {
-        let server = Server::logging(self.longhaul.program(), &[], std::path::Path::new("/dev/null"))?;
+        let server = self.server()?;
         let before = server.cpu_s()?;
-        let record = finish(self.start(&server, protocol, 1)?)?;
+        let record = finish(self.start(&server, protocol)?)?;
         let receiver = server.cpu_s()? - before;
         file.append(record.to_line()?.as_bytes())?;
         ensure!(record.is_ok(), "the single process failed");
@@ -132,11 +134,9 @@ impl Study<'_> {
 
     /// Measures the goodput of all processes together, over the time in which all of them run.
     fn goodput(&self, protocol: &Protocol, file: &mut RecordFile) -> Result<f64> {
-        let Fleet { processes, threads, .. } = self.fleet;
-        let flags = ["--threads", &threads.to_string()];
-        let server = Server::logging(self.longhaul.program(), &flags, std::path::Path::new("/dev/null"))?;
+        let server = self.server()?;
         let started: Vec<Child> =
-            (0..processes).map(|_| self.start(&server, protocol, threads)).collect::<Result<_>>()?;
+            (0..self.fleet.processes).map(|_| self.start(&server, protocol)).collect::<Result<_>>()?;
         let records: Vec<Record> = started.into_iter().map(finish).collect::<Result<_>>()?;
         for record in &records {
             file.append(record.to_line()?.as_bytes())?;
@@ -145,9 +145,15 @@ impl Study<'_> {
         together(&records)
     }
 
+    /// Starts a server with threads.
+    fn server(&self) -> Result<Server> {
+        let flags = ["--threads", &self.fleet.threads.to_string()];
+        Server::logging(self.longhaul.program(), &flags, std::path::Path::new("/dev/null"))
+    }
+
     /// Starts a process that sends one body on each of its threads.
-    fn start(&self, server: &Server, protocol: &Protocol, threads: u32) -> Result<Child> {
-        let threads = threads.to_string();
+    fn start(&self, server: &Server, protocol: &Protocol) -> Result<Child> {
+        let threads = self.fleet.threads.to_string();
         let flags = ["--size", &self.size, "--connections", &threads, "--threads", &threads];
         let mut command = server.client("send", protocol, "/", &flags);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context("cannot start longhaul send")
