@@ -40,6 +40,7 @@ pub(crate) struct Job {
     /// The address that the server listens on; `None` for the loopback address.
     address: Option<IpAddr>,
     /// The port that the server listens on; 0 for a free one.
+    #[serde(default)]
     port: u16,
     /// The network namespace that the worker enters; `None` stays in that of the session.
     #[serde(default)]
