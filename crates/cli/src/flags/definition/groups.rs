@@ -146,7 +146,7 @@ const TRUST: Group = Group {
 const LISTEN: Group = Group {
     heading: "Server",
     common: &["listen", "listen_tls", "sink", "measure"],
-    further: &["threads", "metrics", "grace"],
+    further: &["measure_port", "threads", "metrics", "grace"],
 };
 
 const SERVE_TRUST: Group = Group { common: &["cert", "key"], ..TRUST };
