@@ -1,6 +1,6 @@
 //! Findings: problems and remarkable facts in records, as data.
 
-use std::{collections::HashMap, fmt};
+use std::fmt;
 
 use record::End;
 use serde::Serialize;
@@ -204,43 +204,9 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Returns findings as text, each once and in the order of their first appearance. A text that holds for several runs
-/// states their number.
-#[cfg_attr(not(feature = "formats"), allow(dead_code, reason = "formats alone show findings"))]
-pub(crate) fn distinct<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> Vec<(FindingKind, String)> {
-    let mut runs: HashMap<String, usize> = HashMap::new();
-    let mut first: Vec<(FindingKind, String)> = Vec::new();
-    for finding in findings {
-        let text = finding.to_string();
-        let count = runs.entry(text.clone()).or_default();
-        if *count == 0 {
-            first.push((finding.kind, text));
-        }
-        *count += 1;
-    }
-    let counted = |(kind, text): (FindingKind, String)| match runs.get(&text) {
-        Some(runs) if *runs > 1 => (kind, format!("{text} ({runs} runs)")),
-        _ => (kind, text),
-    };
-    first.into_iter().map(counted).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn equal_failures_are_one_text_with_their_number() {
-        let failed = |case: &str, detail: &str| {
-            let mut finding = Finding::new(FindingKind::Failed, case);
-            finding.detail = Some(detail.into());
-            finding
-        };
-        let findings =
-            [failed("a", "x"), failed("b", "x"), failed("a", "x"), failed("a", "y"), failed("a", "x")];
-        let texts: Vec<String> = distinct(&findings).into_iter().map(|(_, text)| text).collect();
-        assert_eq!(texts, ["a failed: x (3 runs)", "b failed: x", "a failed: y"]);
-    }
 
     #[test]
     fn a_peak_just_above_its_ceiling_reads_differently_from_it() {

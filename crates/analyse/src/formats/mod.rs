@@ -9,6 +9,7 @@ mod comparison_markdown;
 mod comparison_page;
 mod conformance;
 mod csv;
+mod findings;
 mod framing;
 mod gate;
 mod grouped;

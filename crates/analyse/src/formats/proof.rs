@@ -6,8 +6,8 @@ use comfy_table::{CellAlignment, Table, presets};
 use record::{ByteSize, Subject, counted, mib};
 use stats::Slope;
 
-use super::{Screen, proof_lines};
-use crate::{Absorption, Constancy, Finding, Fit, Judgement, MemorySeries, Proof, finding};
+use super::{Screen, findings::with_numbers, proof_lines};
+use crate::{Absorption, Constancy, Finding, Fit, Judgement, MemorySeries, Proof};
 
 /// The headings of the columns, which are two lines on standard output.
 const HEADER: [[&str; 2]; 7] = [
@@ -239,7 +239,7 @@ fn reasons(judgements: &[Judgement], bullet: &str) -> String {
 fn remarks(proof: &Proof, findings: &[Finding]) -> String {
     let controls = proof.controls.iter().map(|judgement| format!("{}\n", control(judgement)));
     let absorbed = proof.absorptions.iter().map(|series| format!("{}\n", absorption(series)));
-    let failed = finding::distinct(findings.iter().filter(|finding| !finding.kind.is_memory()));
+    let failed = with_numbers(findings.iter().filter(|finding| !finding.kind.is_memory()));
     let failed = failed.iter().map(|(_, text)| format!("FAILED  {text}\n"));
     absorbed.chain(controls).chain(failed).collect()
 }

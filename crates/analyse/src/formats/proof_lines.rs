@@ -3,10 +3,11 @@
 use record::mib;
 
 use super::{
+    findings::with_numbers,
     proof::{absorption, control, figure, name, rounded_up, subjects, verdict},
     screen::{Screen, Tone},
 };
-use crate::{Constancy, Finding, Judgement, Proof, Verdict, finding};
+use crate::{Constancy, Finding, Judgement, Proof, Verdict};
 
 /// The titles of the columns.
 const TITLES: [&str; 4] = ["sender/receiver", "KiB per GiB", "RSS MiB", "budget %"];
@@ -116,7 +117,7 @@ fn remarks(proof: &Proof, findings: &[Finding], screen: &Screen) -> String {
     let absorbed = proof.absorptions.iter().map(|series| screen.wrapped(&absorption(series)));
     let unexpected = proof.controls.iter().filter(|control| !control.is_as_expected());
     let unexpected = unexpected.map(|judgement| screen.headed(Tone::Bad, "unnoticed", &control(judgement)));
-    let failed = finding::distinct(findings.iter().filter(|finding| !finding.kind.is_memory()));
+    let failed = with_numbers(findings.iter().filter(|finding| !finding.kind.is_memory()));
     let failed = failed.iter().map(|(_, text)| screen.headed(Tone::Bad, "FAILED", text));
     absorbed.chain(unexpected).chain([controls(proof, screen)]).chain(failed).collect()
 }

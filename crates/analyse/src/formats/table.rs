@@ -5,11 +5,11 @@ use record::{gbit_per_s, mib_per_s, three_digits};
 
 use super::{
     cells::{figure, pair, peak, range, rate, verdict},
-    framing, grouped, limits, programs,
+    findings, framing, grouped, limits, programs,
     screen::{Screen, Tone},
     tuning,
 };
-use crate::{Analysis, BaselineRatio, Finding, FindingKind, Row, Verdict, finding};
+use crate::{Analysis, BaselineRatio, Finding, FindingKind, Row, Verdict};
 
 /// The number of columns.
 const COLUMNS: usize = 8;
@@ -46,7 +46,7 @@ pub fn table(analysis: &Analysis<'_>, screen: &Screen) -> String {
     let (bad, remarkable): (Vec<&Finding>, Vec<&Finding>) =
         analysis.findings.iter().partition(|finding| finding.kind.verdict() != Verdict::Good);
     let [findings, remarkable] = [bad, remarkable].map(|findings| {
-        finding::distinct(findings).iter().map(|found| line(found, screen)).collect::<String>()
+        findings::with_numbers(findings).iter().map(|found| line(found, screen)).collect::<String>()
     });
     let notes: String =
         analysis.notes.iter().map(|note| screen.headed(Tone::Warning, "note", note)).collect();
@@ -104,7 +104,7 @@ pub(super) fn markdown(analysis: &Analysis<'_>) -> String {
     });
     table.load_style(presets::ASCII_MARKDOWN);
     align(&mut table);
-    let findings = finding::distinct(&analysis.findings);
+    let findings = findings::with_numbers(&analysis.findings);
     let findings: String = findings.iter().map(|(_, text)| format!("\n- {text}")).collect();
     let packets = analysis.packets.as_ref().map_or_else(String::new, |packets| format!("\n\n{packets}."));
     let untuned = tuning::untuned_markdown(&analysis.untuned);

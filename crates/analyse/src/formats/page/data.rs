@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     super::{
-        Report, distinct,
+        Report, distinct, findings,
         palette::{self, Style},
     },
     case_data::{CaseData, UntunedData},
@@ -16,7 +16,7 @@ use super::{
     tiles::{Tile, tiles},
     timeline,
 };
-use crate::{Analysis, Verdict, finding};
+use crate::{Analysis, Verdict};
 
 /// All data of the page, as the page's scripts read it.
 #[derive(Serialize)]
@@ -97,7 +97,7 @@ impl<'a> Data<'a> {
             first_started_at: records.iter().map(|record| record.started_at.as_str()).min(),
             last_started_at: records.iter().map(|record| record.started_at.as_str()).max(),
             verdict: VerdictData { kind: kind(analysis), text: analysis.sentence() },
-            findings: finding::distinct(&analysis.findings).into_iter().map(|(_, text)| text).collect(),
+            findings: findings::with_numbers(&analysis.findings).into_iter().map(|(_, text)| text).collect(),
             warnings: &analysis.warnings,
             notes: analysis.notes.clone(),
             packets: analysis.packets.as_deref(),

@@ -5,11 +5,10 @@ use std::fmt::Write as _;
 use stats::Interval;
 
 use super::{
-    super::{Report, programs, proof, warned},
+    super::{Report, findings, programs, proof, warned},
     escaped,
     tiles::{Tile, rate, tiles},
 };
-use crate::finding;
 
 /// Returns the content of the page without its scripts, as HTML. The scripts replace it.
 pub(super) fn content(report: &Report<'_>) -> String {
@@ -17,7 +16,7 @@ pub(super) fn content(report: &Report<'_>) -> String {
     let proof = analysis.proof.as_ref().map(proof::notes).unwrap_or_default();
     let remarks: Vec<String> = warned(analysis).chain(proof).chain(analysis.notes.iter().cloned()).collect();
     let findings =
-        finding::distinct(&analysis.findings).into_iter().map(|(_, text)| text).collect::<Vec<_>>();
+        findings::with_numbers(&analysis.findings).into_iter().map(|(_, text)| text).collect::<Vec<_>>();
     format!(
         "<h1>{}</h1>\n<p><strong>{}</strong></p>\n{}{}{}{}",
         escaped(report.title),
