@@ -4,7 +4,7 @@
 //! A round first measures the processor time per GiB of both ends with a single process, which has as many threads as
 //! each of the others later. This cost predicts the goodput of all processes together. The round then measures that
 //! goodput. A process of one thread would not do: its ends have a core each, and where threads share cores, bytes were
-//! seen to cost a third less (they are still in the cache) or more (they have left it).
+//! seen to cost a third less or more.
 
 use std::{
     process::{Child, ExitCode, Stdio},

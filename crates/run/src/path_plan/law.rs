@@ -68,8 +68,8 @@ impl Renewal {
         }
     }
 
-    /// Returns the step, in bytes, between windows that circulate in whole parts. Any other window holds back a rest
-    /// that carries nothing.
+    /// Returns the step, in bytes, between windows that circulate in whole parts. How much of the rest of any other
+    /// window circulates depends on where frames end.
     pub(super) fn step(self) -> u64 {
         self.parts.max(1).saturating_mul(self.piece)
     }
