@@ -214,7 +214,7 @@ fn rounds_follow_as_long_as_they_decide_nothing() {
     let python = peers.join("bin/python3");
     // Every second run keeps 50 MiB more, whatever its size, and is level. The records tell the number of the run.
     let scatters = "import os, sys, time\nrun = sum(1 for _ in open(sys.argv[1])) + 1 if os.path.exists(sys.argv[1]) else 1\n\
-                    kept = b'x' * (50 << 20) * (run % 2)\nfor _ in range(40): time.sleep(0.005)";
+                    kept = b'x' * (50 << 20) * (run % 2)\nfor _ in range(int(sys.argv[2]) >> 18): time.sleep(0.005)";
     let runs = |flags: &[&str]| {
         let out = Out::new();
         let (folder, runs) = (out.text(), out.path().join("records.jsonl"));

@@ -8,7 +8,7 @@ mod speed;
 
 use std::fmt;
 
-pub use memory::{MemoryAnswer, MemoryEvidence};
+pub use memory::{EndPeak, MemoryAnswer, MemoryEvidence};
 pub use speed::{CarrierClass, Contest, Contestant, SpeedAnswer, SufficientChunk};
 
 use crate::Analysis;

@@ -53,7 +53,7 @@ mod verdict;
 
 pub use analysis::Analysis;
 pub use answer::{
-    BriefAnswer, CarrierClass, Contest, Contestant, MemoryAnswer, MemoryEvidence, SpeedAnswer,
+    BriefAnswer, CarrierClass, Contest, Contestant, EndPeak, MemoryAnswer, MemoryEvidence, SpeedAnswer,
     SufficientChunk,
 };
 pub use baseline::{BaselineRatio, paired};

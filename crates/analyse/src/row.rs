@@ -1,6 +1,6 @@
 //! The rows of tables: one row per series, derived from the records of all rounds.
 
-use record::{ByEnd, Case, End, EndRecord, Fault, FaultKind, ProtocolFacts, Record};
+use record::{ByEnd, Case, End, EndRecord, Fault, FaultKind, ProtocolFacts, Record, Subject};
 use stats::{Interval, Spread, median};
 
 use crate::{
@@ -88,6 +88,11 @@ impl<'a> Row<'a> {
     /// Returns the end whose place another program took in `bench --peer`; `None` for all other runs.
     pub(crate) fn peer_end(&self) -> Option<End> {
         self.records.first().and_then(|record| record.peer_end())
+    }
+
+    /// Returns the role of the program under proof; `None` if both ends are longhaul's own.
+    pub(crate) fn subject(&self) -> Option<Subject> {
+        self.records.first().and_then(|record| record.subject)
     }
 
     fn of(series: &Series<'a>, all: &[Record], baselines: &Baselines<'_, 'a>) -> Option<Self> {

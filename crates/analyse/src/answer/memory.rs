@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use record::{Axis, ByEnd, ByteSize, End, LIMITS, PROTOCOLS, Protocol, mib};
+use record::{Axis, ByteSize, End, LIMITS, PROTOCOLS, Protocol, mib};
 
 use crate::{Analysis, Proof, Row, Verdict};
 
@@ -10,12 +10,44 @@ use crate::{Analysis, Proof, Row, Verdict};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct MemoryAnswer {
-    /// The highest peak RSS of each end, in bytes; `None` if it is unknown. Baselines count only if no row is HTTP.
-    pub peak_rss_bytes: ByEnd<Option<u64>>,
+    /// The highest peak RSS of each end. Baselines count only if no row is HTTP, and rows whose runs all failed do not
+    /// count.
+    pub peaks: Vec<EndPeak>,
     /// The highest share of its budget that an end used; 1 is the whole budget. `None` if no end has a budget.
     pub budget_use: Option<f64>,
     /// The evidence for or against constant memory.
     pub evidence: MemoryEvidence,
+}
+
+/// The highest peak RSS of one end.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct EndPeak {
+    /// The name of the end; for a program under proof, the name of its role.
+    pub name: String,
+    /// The peak RSS, in bytes.
+    pub bytes: u64,
+}
+
+impl EndPeak {
+    /// Returns the peaks of rows in the order in which the ends first appear. Of rows with a program under proof, only
+    /// the end of the program counts.
+    fn all(rows: &[&Row<'_>]) -> Vec<Self> {
+        let mut peaks: Vec<Self> = Vec::new();
+        for (row, end) in rows.iter().flat_map(|row| End::ALL.map(|end| (row, end))) {
+            let Some(bytes) = row.ends[end].peak_rss.map(|peak| peak.most as u64) else { continue };
+            let name = match row.subject() {
+                Some(subject) if subject.end(row.case.direction) == end => subject.to_string(),
+                Some(_) => continue,
+                None => end.to_string(),
+            };
+            match peaks.iter_mut().find(|peak| peak.name == name) {
+                Some(known) => known.bytes = known.bytes.max(bytes),
+                None => peaks.push(Self { name, bytes }),
+            }
+        }
+        peaks
+    }
 }
 
 /// The evidence for or against memory that is constant, whatever the size of the body.
@@ -53,12 +85,11 @@ impl MemoryAnswer {
         if rows.is_empty() {
             rows = own().collect();
         }
-        let peak = |end: End| {
-            let peaks = rows.iter().filter_map(|row| row.ends[end].peak_rss);
-            peaks.map(|peak| peak.most as u64).max()
-        };
-        let peak_rss_bytes = ByEnd::from_fn(peak);
-        peak_rss_bytes.iter().find_map(|(_, peak)| *peak)?;
+        let worked = |row: &&Row<'_>| row.records.iter().any(|record| record.is_ok());
+        let peaks = EndPeak::all(&rows.iter().copied().filter(worked).collect::<Vec<_>>());
+        if peaks.is_empty() {
+            return None;
+        }
         let uses = rows.iter().flat_map(|row| row.ends.iter().filter_map(|(_, end)| end.budget_use));
         let evidence = match &analysis.proof {
             Some(proof) => MemoryEvidence::in_proof(proof, || {
@@ -67,7 +98,7 @@ impl MemoryAnswer {
             }),
             None => MemoryEvidence::Unproven { command: command(&rows) },
         };
-        Some(Self { peak_rss_bytes, budget_use: uses.max_by(f64::total_cmp), evidence })
+        Some(Self { peaks, budget_use: uses.max_by(f64::total_cmp), evidence })
     }
 }
 
@@ -93,10 +124,7 @@ impl MemoryEvidence {
 /// Writes the answer in one line.
 impl fmt::Display for MemoryAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let peaks = self.peak_rss_bytes.iter().filter_map(|(end, peak)| {
-            let peak = mib((*peak)?);
-            Some(format!("{end} {peak:.1}"))
-        });
+        let peaks = self.peaks.iter().map(|peak| format!("{} {:.1}", peak.name, mib(peak.bytes)));
         write!(f, "Peak RSS: {} MiB", peaks.collect::<Vec<_>>().join(", "))?;
         if let Some(share) = self.budget_use {
             write!(f, " ({:.0} % of budget)", 100.0 * share)?;
@@ -189,10 +217,10 @@ fn applies_to(axis: &Axis, protocol: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use record::{H2_WINDOW, LimitValue, Purpose, Record};
+    use record::{Direction, FaultKind, H2_WINDOW, LimitValue, Purpose, Record, Subject};
 
     use super::*;
-    use crate::tests::{run, with, with_peak};
+    use crate::tests::{failed, run, with, with_peak};
 
     fn answer(records: &[Record]) -> String {
         MemoryAnswer::of(&Analysis::of(records)).unwrap().to_string()
@@ -217,6 +245,21 @@ mod tests {
         assert!(!answer(&with_control).contains("300"), "{}", answer(&with_control));
         let five = ["h1c", "h2c", "h1", "h2", "h3"].map(run);
         assert!(answer(&five).ends_with("; proof: longhaul prove"));
+    }
+
+    #[test]
+    fn a_program_has_the_name_of_its_role_in_both_directions_and_its_failed_runs_do_not_count() {
+        let of = |direction, mib: u64| {
+            let record = with(run("h1c"), |record| {
+                record.case.direction = direction;
+                record.subject = Some(Subject::Client);
+            });
+            with_peak(record, Subject::Client.end(direction), mib << 20)
+        };
+        let (up, down) = (of(Direction::Up, 9), of(Direction::Down, 7));
+        assert!(answer(&[up.clone(), down]).starts_with("Peak RSS: client 9.0 MiB ("));
+        let failed = with(up, |record| record.outcome = failed("h1c", FaultKind::Program).outcome);
+        assert_eq!(MemoryAnswer::of(&Analysis::of(&[failed])), None);
     }
 
     #[test]

@@ -89,6 +89,11 @@ impl Course {
         Self(settled.into_iter().map(|(x, y)| (mib(x) / 1024.0, mib(y))).collect())
     }
 
+    /// Returns whether the course has enough points for a slope with an interval.
+    pub(super) fn has_slope(&self) -> bool {
+        self.0.len() >= FEWEST
+    }
+
     /// Returns the slope of all points with its interval. If these do not show growth, returns the slope of the lower
     /// envelope instead, provided that its interval is narrower. Bytes that wait in queues for a slow reader scatter by
     /// the size of the windows, and hide a leak of some bytes per chunk. The envelope contains the leak without the

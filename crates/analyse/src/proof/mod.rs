@@ -8,6 +8,7 @@ mod absorption;
 mod constancy;
 mod course;
 mod judgement;
+mod pace;
 mod peaks;
 mod series;
 #[cfg(test)]

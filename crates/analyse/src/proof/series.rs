@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use record::{Case, DEFAULT_SLOPE_LIMIT, End, EndRecord, Record, Stall, Subject};
+use record::{Case, DEFAULT_SLOPE_LIMIT, End, EndRecord, Record, Subject};
 use serde::{Serialize, Serializer};
 
-use super::{course::Course, standstill};
+use super::{course::Course, pace::Smallest, standstill};
 use crate::{SeriesKey, series};
 
 /// The measurements of one end over all runs of one case and all sizes of its body.
@@ -73,7 +73,10 @@ impl MemorySeries {
         let mut all: Vec<Self> = Vec::new();
         let mut known: HashMap<(SeriesKey, End), usize> = HashMap::new();
         let mut is_shuffled = false;
-        for record in records.into_iter().filter(|record| record.peer_program.is_none()) {
+        let records: Vec<&Record> =
+            records.into_iter().filter(|record| record.peer_program.is_none()).collect();
+        let smallest = Smallest::of_all(&records);
+        for record in records {
             is_shuffled |= series::is_shuffled(record);
             let key = SeriesKey::of(record).without_body();
             for end in measured_ends(record) {
@@ -83,7 +86,7 @@ impl MemorySeries {
                     all.push(Self::new(key.clone(), record.case.clone(), end, record.subject));
                     all.len() - 1
                 });
-                all[index].add(record.case.total_bytes(), measured, record.stall.as_ref());
+                all[index].add(record, measured, smallest.get(&key));
                 all[index].limit_to(record.slope_limit_bytes);
             }
         }
@@ -149,7 +152,9 @@ impl MemorySeries {
         self.limit_bytes = if self.is_stalled() { standstill::limit(limit) } else { limit };
     }
 
-    fn add(&mut self, bytes: u64, end: Option<&EndRecord>, stall: Option<&Stall>) {
+    /// Adds a run. `smallest` is the smallest input of a program whose progress is unknown.
+    fn add(&mut self, record: &Record, end: Option<&EndRecord>, smallest: Option<&Smallest>) {
+        let (bytes, stall) = (record.case.total_bytes(), record.stall.as_ref());
         let figures = end.and_then(|end| {
             let memory = &end.memory;
             Some((memory.peak_rss_bytes?, memory.growth()?, memory.budget_bytes))
@@ -175,11 +180,13 @@ impl MemorySeries {
                 Course::of(points.iter().map(|point| (point.body_bytes, point.total_bytes())), bytes)
             });
             self.heap.push(heap);
-            self.anon.push(match stall {
-                Some(stall) => standstill::course(&memory.timeline, stall, bytes),
-                None => {
-                    let points = memory.timeline.iter().map(|point| (point.body_bytes, point.anon_bytes));
-                    Course::of(points, bytes)
+            let timeline = &memory.timeline;
+            self.anon.extend(match (stall, smallest) {
+                (Some(stall), _) => Some(standstill::course(timeline, stall, bytes)),
+                (None, Some(smallest)) if smallest.bytes < bytes => smallest.course(timeline, bytes),
+                (None, _) => {
+                    let points = timeline.iter().map(|point| (point.body_bytes, point.anon_bytes));
+                    Some(Course::of(points, bytes))
                 }
             });
         }

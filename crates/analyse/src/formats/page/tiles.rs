@@ -183,12 +183,9 @@ fn of_chunks(speed: &SpeedAnswer, scope: &str) -> Option<Tile> {
 
 /// Returns the tile of memory. `controls_ran` is true if the proof has controls.
 fn of_memory(memory: &MemoryAnswer, controls_ran: bool) -> Tile {
-    let peak = memory.peak_rss_bytes.iter().filter_map(|(_, peak)| *peak).max();
-    let ends: Vec<String> = memory
-        .peak_rss_bytes
-        .iter()
-        .filter_map(|(end, peak)| Some(format!("{end} {:.1} MiB", mib((*peak)?))))
-        .collect();
+    let peak = memory.peaks.iter().map(|peak| peak.bytes).max();
+    let ends: Vec<String> =
+        memory.peaks.iter().map(|peak| format!("{} {:.1} MiB", peak.name, mib(peak.bytes))).collect();
     let share = memory
         .budget_use
         .map_or_else(String::new, |share| format!(", at most {:.0} % of the budget", 100.0 * share));
