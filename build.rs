@@ -38,6 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             None => String::new(),
         };
     println!("cargo::rustc-env=LONGHAUL_VERSIONS={versions}");
+    order_functions(&package)?;
     // An unpacked package may lie within another repository.
     if package.join(".git").exists() {
         // In a linked worktree, `.git` is a file that names the folder of the repository.
@@ -51,6 +52,29 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+/// Gives the linker the order of functions of `cargo xtask text-order`, so that an end of a transfer maps fewer pages of
+/// the program. Names of functions without optimisation are others.
+fn order_functions(package: &Path) -> Result<(), Box<dyn Error>> {
+    let script = package.join("src/text-order.ld");
+    println!("cargo::rerun-if-changed={}", script.display());
+    println!("cargo::rerun-if-env-changed=MOLD_PATH");
+    if env::var("PROFILE")? == "release" && env::var("CARGO_CFG_TARGET_OS")? == "linux" && links_by_script() {
+        println!("cargo::rustc-link-arg-bins=-T{}", script.display());
+    }
+    Ok(())
+}
+
+/// Returns whether the linker is a C compiler that calls GNU ld or LLD. gold, mold and wild know no scripts that add to
+/// their own.
+fn links_by_script() -> bool {
+    let linker = env::var("RUSTC_LINKER").unwrap_or_else(|_| "cc".into());
+    let name = Path::new(&linker).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let is_compiler = ["cc", "gcc", "clang"].iter().any(|compiler| name.contains(compiler));
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let others = ["gold", "mold", "wild", "linker-flavor"];
+    is_compiler && !others.iter().any(|other| flags.contains(other)) && env::var_os("MOLD_PATH").is_none()
 }
 
 /// `name=version` for each recorded crate, separated by spaces. The lock file has one key per line, the name of a package

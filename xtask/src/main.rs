@@ -30,6 +30,7 @@ mod scale;
 mod screenshots;
 mod study;
 mod sweep;
+mod text_order;
 mod third_party;
 mod workspace;
 
@@ -73,6 +74,7 @@ enum Command {
     Sbom(release::sbom::Arguments),
     Scale(scale::Arguments),
     Screenshots(screenshots::Arguments),
+    TextOrder(text_order::Arguments),
     ThirdParty(third_party::Arguments),
 }
 
@@ -104,6 +106,7 @@ fn main() -> ExitCode {
         Command::Sbom(arguments) => release::sbom::run(&arguments),
         Command::Scale(arguments) => scale::run(&arguments),
         Command::Screenshots(arguments) => screenshots::run(&arguments),
+        Command::TextOrder(arguments) => text_order::run(&arguments),
         Command::ThirdParty(arguments) => third_party::run(&arguments),
     };
     done.unwrap_or_else(|error| {
