@@ -72,11 +72,11 @@ fn runs_that_decide_nothing_are_followed_by_more() {
         return;
     }
     // Every second run keeps 50 MiB more, whatever its size, and is level.
-    let script = "import sys, time\nkept = b'x' * (50 << 20) * int(sys.argv[1])\nfor _ in range(40): time.sleep(0.005)";
+    let script = "import sys, time\nkept = b'x' * (50 << 20) * int(sys.argv[1])\nfor _ in range(int(sys.argv[2]) >> 18): time.sleep(0.005)";
     let run = Cell::new(0_u32);
-    let scatters = |_| {
+    let scatters = |size: u64| {
         let mut python = Command::new("python3");
-        python.args(["-c", script, &(run.replace(run.get() + 1) % 2).to_string()]);
+        python.args(["-c", script, &(run.replace(run.get() + 1) % 2).to_string(), &size.to_string()]);
         python
     };
     let conclusion = Proof::of_command(scatters).sizes(SIZES).rounds(2).run().unwrap();
