@@ -88,8 +88,8 @@ fn patterns(script: &str) -> Vec<Pattern> {
 fn check(patterns: &[Pattern], symbols: &[Symbol]) -> Result<ExitCode> {
     let placed = Placed::of(patterns, symbols);
     let (found, density) = (placed.found(), placed.density());
-    println!(
-        "{:.0} % of {} patterns fit a function; these fill {:.0} % of {:.1} MiB",
+    eprintln!(
+        "text-order: {:.0} % of {} patterns fit a function; these fill {:.0} % of {:.1} MiB",
         100.0 * found,
         patterns.len(),
         100.0 * density,
