@@ -66,8 +66,8 @@ fn order_functions(package: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Returns whether the linker is a C compiler that calls GNU ld or LLD. gold, mold and wild know no scripts that add to
-/// their own.
+/// Returns whether the linker is a C compiler that calls GNU ld or LLD. gold refuses a script that adds to its own, and
+/// others may.
 fn links_by_script() -> bool {
     let linker = env::var("RUSTC_LINKER").unwrap_or_else(|_| "cc".into());
     let name = Path::new(&linker).file_name().and_then(|name| name.to_str()).unwrap_or_default();

@@ -1,14 +1,20 @@
 //! `cargo xtask text-order`: the order of functions in the program, so that those of an end lie side by side.
 //!
 //! Every page of the program that an end touches counts in its RSS, and a kernel maps whole folios of the page cache around
-//! it. An end executes a quarter of the program, in many places. callgrind lists the functions, and a linker script puts
+//! it. The ends execute a quarter of the program, in many places. callgrind lists the functions, and a linker script puts
 //! them in a section of their own. The build script passes it to the linker.
 
 mod executed;
 mod pattern;
 mod symbols;
 
-use std::{collections::BTreeSet, fmt::Write as _, fs, path::PathBuf, process::ExitCode};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fmt::Write as _,
+    fs,
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
@@ -32,8 +38,8 @@ pub(crate) struct Arguments {
 /// The linker script, below the root.
 const FILE: &str = "src/text-order.ld";
 
-/// The lines before and after the patterns. INSERT adds the section to the linker's own script: ld(1) of GNU binutils
-/// and LLD know it, gold and mold do not.
+/// The lines before and after the patterns. INSERT adds the section to the linker's own script: GNU ld and LLD
+/// know it, gold does not.
 const HEAD: &str = "/* The functions that an end of a transfer executes, for the linker: `cargo xtask text-order` writes this file. */\n\
                     SECTIONS\n{\n  .text.worker : {\n";
 const FOOT: &str = "  }\n}\nINSERT BEFORE .text;\n";
@@ -112,13 +118,16 @@ struct Placed {
 
 impl Placed {
     fn of(patterns: &[Pattern], symbols: &[Symbol]) -> Self {
-        let fits = pattern::Index::of(patterns);
-        let mut functions: Vec<&Symbol> =
-            symbols.iter().filter(|symbol| fits.position(&symbol.name).is_some()).collect();
-        let mut fitting: Vec<usize> =
-            functions.iter().filter_map(|symbol| fits.position(&symbol.name)).collect();
-        fitting.sort_unstable();
-        fitting.dedup();
+        let known: HashSet<&Pattern> = patterns.iter().collect();
+        let mut fitting = HashSet::new();
+        let mut functions = Vec::new();
+        for symbol in symbols {
+            let pattern = Pattern::of(&symbol.name);
+            if known.contains(&pattern) {
+                fitting.insert(pattern);
+                functions.push(symbol);
+            }
+        }
         // Several names of one function count once.
         functions.sort_unstable_by_key(|symbol| symbol.address);
         functions.dedup_by_key(|symbol| symbol.address);

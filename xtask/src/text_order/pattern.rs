@@ -1,7 +1,7 @@
 //! Patterns for the names of functions, without what differs between two builds of the same code.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     fmt,
 };
 
@@ -26,7 +26,7 @@ impl Pattern {
     /// Returns the pattern of a function. A name of Rust's older scheme ends with a hash of 16 digits after `17h`, and those
     /// of its newer scheme have a hash of each crate between `Cs` and `_` (the rustc book, "Symbol Mangling").
     /// Both depend on the compiler and on the folder of the workspace. LLVM adds a suffix to names from several modules.
-    fn of(name: &str) -> Self {
+    pub(super) fn of(name: &str) -> Self {
         let name = name.split(".llvm.").next().unwrap_or(name);
         if let Some((path, _)) = name.rsplit_once("17h").filter(|_| name.starts_with("_ZN")) {
             return Self(format!("{path}17h*"));
@@ -58,20 +58,6 @@ pub(super) fn ordered(executed: &Executed, symbols: &[Symbol]) -> Vec<Pattern> {
     // The patterns of a group stay in the order of their names.
     patterns.sort_by(|(_, a), (_, b)| (b.len(), a).cmp(&(a.len(), b)));
     patterns.into_iter().map(|(pattern, _)| pattern).collect()
-}
-
-/// The patterns by the name that they make of a function.
-pub(super) struct Index(HashMap<Pattern, usize>);
-
-impl Index {
-    pub(super) fn of(patterns: &[Pattern]) -> Self {
-        Self(patterns.iter().cloned().zip(0..).collect())
-    }
-
-    /// Returns the position of the pattern that a function fits; `None` if it fits none.
-    pub(super) fn position(&self, name: &str) -> Option<usize> {
-        self.0.get(&Pattern::of(name)).copied()
-    }
 }
 
 #[cfg(test)]

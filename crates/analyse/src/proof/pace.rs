@@ -23,10 +23,11 @@ impl Smallest {
     /// Returns the smallest input of each series of a program whose progress is unknown.
     pub(super) fn of_all(records: &[&Record]) -> HashMap<SeriesKey, Self> {
         let mut runs: HashMap<SeriesKey, BTreeMap<u64, Vec<f64>>> = HashMap::new();
-        for record in records.iter().filter(|record| record.is_ok() && has_unknown_progress(record)) {
-            let of_subject =
-                record.subject.and_then(|subject| record.end(subject.end(record.case.direction)));
-            let Some(last) = of_subject.and_then(|end| end.memory.timeline.last()) else { continue };
+        let is_of_program = |record: &&&Record| record.is_ok() && record.subject == Some(Subject::Program);
+        for record in records.iter().filter(is_of_program) {
+            let Some(last) = record.receiver.as_ref().and_then(|end| end.memory.timeline.last()) else {
+                continue;
+            };
             let sizes = runs.entry(SeriesKey::of(record).without_body()).or_default();
             sizes.entry(record.case.total_bytes()).or_default().push(last.seconds);
         }
@@ -50,10 +51,6 @@ impl Smallest {
             Course::of(timeline.iter().filter(|point| point.seconds > self.seconds).map(offset), total);
         course.has_slope().then_some(course)
     }
-}
-
-fn has_unknown_progress(record: &Record) -> bool {
-    record.subject == Some(Subject::Program)
 }
 
 #[cfg(test)]
