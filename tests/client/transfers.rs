@@ -23,8 +23,9 @@ fn nothing_one_byte_and_about_a_chunk() {
 
 #[test]
 fn chunks_that_fit_no_frame_and_no_record() {
-    let sizes = "65526,65527,65528,65562,65563,65564,1MiB";
-    moved(&["--chunk-size", "65563,65527", "--size", sizes], 2 * 2 * 7 * PROTOCOLS.len());
+    for (chunk, sizes) in [("65563", "65562,65563,65564,1MiB"), ("65527", "65526,65527,65528,1MiB")] {
+        moved(&["--chunk-size", chunk, "--size", sizes], 2 * 4 * PROTOCOLS.len());
+    }
 }
 
 #[test]

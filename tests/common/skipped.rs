@@ -25,7 +25,8 @@ pub fn list() -> PathBuf {
 /// Says that the current test does not run, why, and what would be needed. libtest shows nothing that a passing test
 /// prints by `eprintln!`, so this writes to stderr itself.
 pub fn skip(reason: &str) {
-    let test = format!("{}::{}", env!("CARGO_CRATE_NAME"), thread::current().name().unwrap_or("?"));
+    let thread = thread::current();
+    let test = thread.name().unwrap_or("?");
     stderr().write_all(format!("SKIPPED {test}: {reason}\n").as_bytes()).unwrap();
     let mut list = OpenOptions::new().append(true).create(true).open(list()).unwrap();
     list.write_all(format!("{test}{BETWEEN}{reason}\n").as_bytes()).unwrap();

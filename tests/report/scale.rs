@@ -66,7 +66,7 @@ struct Usage {
 /// Runs longhaul as the only child of a process of its own. The children of this process include those of other tests,
 /// and the peak RSS of a child begins with that of the process that starts it.
 fn usage(arguments: &[&str]) -> Usage {
-    let name = "scale::prints_what_longhaul_used";
+    let name = "report::scale::prints_what_longhaul_used";
     let output = Command::new(env::current_exe().unwrap())
         .args(["--exact", name, "--ignored", "--nocapture"])
         .env(ARGUMENTS, arguments.join("\n"))

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     common::{Out, assert_success, peers, run, text},
-    page::browse,
+    report::page::browse,
 };
 
 /// The invented protocol.

@@ -17,15 +17,20 @@ struct Feature {
 const FEATURES: &[Feature] = &[
     Feature {
         name: "trace of longhaul-allocator",
-        tests: &["--package", "longhaul-allocator", "--features", "trace", "--test", "trace"],
+        tests: &["--package=longhaul-allocator", "--features=trace", "--test=trace"],
     },
     Feature {
         name: "heap-trace",
-        tests: &["--package", "longhaul", "--features", "heap-trace", "--test", "prove", "a_trace_"],
+        tests: &[
+            "--package=longhaul",
+            "--features=heap-trace",
+            "--test=end_to_end",
+            "prove::proof::a_trace_",
+        ],
     },
     Feature {
         name: "system-allocator",
-        tests: &["--package", "longhaul", "--features", "system-allocator", "--test", "bench", "heap::"],
+        tests: &["--package=longhaul", "--features=system-allocator", "--test=end_to_end", "bench::heap::"],
     },
 ];
 

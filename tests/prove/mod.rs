@@ -1,8 +1,4 @@
 //! `longhaul prove` and `longhaul conform`: known answers.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-
-#[path = "../common/mod.rs"]
-mod common;
 
 mod cgroups;
 mod conform;

@@ -1,8 +1,4 @@
 //! `longhaul bench`: its rows, rounds, records, networks and threads.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-
-#[path = "../common/mod.rs"]
-mod common;
 
 mod adaptive_window;
 mod cost;

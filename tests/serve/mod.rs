@@ -1,8 +1,4 @@
 //! `longhaul serve`, against clients of every kind.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-
-#[path = "../common/mod.rs"]
-mod common;
 
 mod access;
 mod adversity;

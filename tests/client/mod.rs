@@ -1,8 +1,4 @@
 //! `longhaul send` and `longhaul fetch`, against `serve` and against programs of other projects.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-
-#[path = "../common/mod.rs"]
-mod common;
 
 mod client_certificates;
 mod clients;

@@ -1,8 +1,4 @@
 //! The commands and files of README, `docs`, `deploy` and `action.yml`, run as a reader would.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-
-#[path = "../common/mod.rs"]
-mod common;
 
 mod action;
 mod deployments;
