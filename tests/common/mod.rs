@@ -1,6 +1,5 @@
 //! Helpers that run the real binary.
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test crate uses a part of it")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(unreachable_pub, reason = "`pub` here is for the tests of the other modules")]
 
 pub mod caddy;
 pub mod far;
