@@ -2,20 +2,21 @@
 
 use std::{fs, path::Path};
 
-use record::{Damage, EndRecord, HeapPoint, ReadError, ReadRecords, Record};
+use record::{Damage, EndRecord, HeapPoint, ReadError, ReadRecords, Record, SeenLines, counted};
 
-use crate::exit::Usage;
+use crate::{exit::Usage, output::stderr_line};
 
-/// Reads records, and skips damaged lines. A torn last line is noted on stderr.
+/// Reads the records that are not in `seen`, and skips damaged lines. A torn last line and repeated records are noted on
+/// stderr.
 ///
 /// # Errors
 /// Fails if the file cannot be read, or has no record.
-pub(crate) fn read_undamaged(path: &Path) -> Result<ReadRecords, Usage> {
+pub(crate) fn read_undamaged(path: &Path, seen: &mut SeenLines) -> Result<ReadRecords, Usage> {
     let (mut records, mut bytes) = (Vec::new(), 0);
     // A growing list is copied, and exists twice meanwhile, so its room is reserved at once. If that fails, the list
     // grows.
     let _ = records.try_reserve(most_records(path));
-    let damage = read_each(path, |mut record| {
+    let each = |mut record| {
         if bytes <= DETAILS {
             bytes += measured_ends(&mut record).map(|end| detail_bytes(end)).sum::<usize>();
             if bytes > DETAILS {
@@ -26,13 +27,15 @@ pub(crate) fn read_undamaged(path: &Path) -> Result<ReadRecords, Usage> {
             measured_ends(&mut record).for_each(drop_details);
         }
         records.push(record);
-    })?;
+    };
+    let damage = record::read_each_unseen(path, seen, each).map_err(Usage::new)?;
+    note_skipped(path, &damage);
     if bytes > DETAILS {
         let most = DETAILS >> 20;
-        eprintln!(
+        stderr_line(format_args!(
             "note: {} has over {most} MiB of timelines and distributions, which are left out",
             path.display()
-        );
+        ));
     }
     Ok(ReadRecords::new(records, damage))
 }
@@ -92,7 +95,8 @@ pub(crate) fn read_figures(path: &Path) -> Result<Vec<Record>, Usage> {
     Ok(records)
 }
 
-/// Passes records to `each` one after the other, and skips damaged lines. A torn last line is noted on stderr.
+/// Passes records to `each` one after the other, and skips damaged lines. A torn last line and repeated records are
+/// noted on stderr.
 ///
 /// # Errors
 /// Fails if the file cannot be read, or has no record.
@@ -113,13 +117,17 @@ pub(crate) fn read_each_if_any(path: &Path, each: impl FnMut(Record)) -> Result<
 
 fn read_each_noting(path: &Path, each: impl FnMut(Record)) -> Result<Damage, ReadError> {
     let damage = record::read_each(path, each)?;
-    note_torn(&damage);
+    note_skipped(path, &damage);
     Ok(damage)
 }
 
-fn note_torn(damage: &Damage) {
+fn note_skipped(path: &Path, damage: &Damage) {
     if let Some(torn) = &damage.torn {
-        eprintln!("note: the last line is torn and left out: {torn}");
+        stderr_line(format_args!("note: the last line is torn and left out: {torn}"));
+    }
+    if damage.repeated > 0 {
+        let (records, path) = (counted(damage.repeated, "record"), path.display());
+        stderr_line(format_args!("note: {path}: {records} left out, because they were given before"));
     }
 }
 
@@ -128,5 +136,5 @@ fn note_torn(damage: &Damage) {
 /// # Errors
 /// Fails if the file cannot be read, has no record, or is damaged.
 pub(crate) fn read(path: &Path) -> Result<Vec<Record>, Usage> {
-    read_undamaged(path)?.whole().map_err(Usage::new)
+    read_undamaged(path, &mut SeenLines::default())?.whole().map_err(Usage::new)
 }

@@ -1,6 +1,7 @@
 //! Standard output, which carries results, and stderr, which carries everything else.
 
 use std::{
+    fmt,
     io::{self, IsTerminal as _, Write as _},
     os::{fd::AsFd, unix::ffi::OsStrExt as _},
     path::Path,
@@ -50,7 +51,19 @@ pub(crate) fn is_reader_gone(error: &anyhow::Error) -> bool {
 
 /// Prints a note on stderr.
 pub(crate) fn note(text: &str) {
-    eprint!("{}", stderr_screen().headed(Tone::Warning, "note", text));
+    stderr_text(format_args!("{}", stderr_screen().headed(Tone::Warning, "note", text)));
+}
+
+/// Prints a line on stderr, as [`stderr_text`] does.
+pub(crate) fn stderr_line(line: fmt::Arguments<'_>) {
+    stderr_text(format_args!("{line}\n"));
+}
+
+/// Prints a text on stderr. What cannot be written is lost, because its reader has gone or a disk is full: the exit code
+/// has the outcome, and the transfers of a server go on. (`eprintln!` would panic.)
+pub(crate) fn stderr_text(text: fmt::Arguments<'_>) {
+    // In one piece, so that it does not mix with the lines of other threads and programs.
+    let _ = io::stderr().write_all(text.to_string().as_bytes());
 }
 
 /// Sets whether results and warnings are coloured: always, never, or only on a terminal whose user has not set NO_COLOR.

@@ -19,6 +19,7 @@ mod bit_rate;
 mod budget;
 mod case;
 mod chunk;
+mod compressed;
 mod conditions;
 mod content;
 mod distributions;
@@ -74,7 +75,8 @@ pub use printable::{printable, quoted};
 pub use protocol::{Carrier, CarrierKind, Engine, PROTOCOLS, Protocol, ProtocolKind};
 pub use protocol_facts::ProtocolFacts;
 pub use reader::{
-    Damage, DamagedLine, RECORD_FILES, ReadError, ReadRecords, read, read_each, read_undamaged, records_file,
+    Damage, DamagedLine, RECORD_FILES, ReadError, ReadRecords, SeenLines, read, read_each, read_each_unseen,
+    read_undamaged, records_file,
 };
 pub use record::{Integrity, LinkRecord, Outcome, Purpose, Record, SCHEMA, SCHEMA_VERSION};
 pub use redaction::{redacted_command, redacted_header, redacted_url, redacted_words};

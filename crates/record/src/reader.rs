@@ -2,15 +2,13 @@
 
 use std::{
     cmp::Ordering,
-    fs::File,
-    io::{self, BufRead, BufReader, Read},
+    collections::{HashSet, hash_map::DefaultHasher},
+    hash::{Hash as _, Hasher as _},
+    io::{self, BufRead as _},
     path::{Path, PathBuf},
 };
 
-use flate2::read::MultiGzDecoder;
-use ruzstd::decoding::StreamingDecoder;
-
-use crate::{Build, Host, Limits, Record, SCHEMA_VERSION, Shared, record::OLDEST_VERSION};
+use crate::{Build, Host, Limits, Record, SCHEMA_VERSION, Shared, compressed::open, record::OLDEST_VERSION};
 
 /// The possible names of the file of records in a folder of results. The first file that exists is read.
 pub const RECORD_FILES: [&str; 3] = ["records.jsonl", "records.jsonl.zst", "records.jsonl.gz"];
@@ -28,7 +26,7 @@ pub struct ReadRecords {
     pub damage: Damage,
 }
 
-/// The lines of a file that are not records.
+/// The lines of a file that are not records, or that repeat one.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Damage {
@@ -37,6 +35,22 @@ pub struct Damage {
     /// A last line without a line break that is not a record, as a full disk or a killed process leaves it. Such a line
     /// does not count as damage if the file has a record.
     pub torn: Option<DamagedLine>,
+    /// The number of lines that equal an earlier line. They do not count as damage.
+    pub repeated: usize,
+}
+
+/// The lines that were read, by their hashes of 64 bits. Of 100,000 different lines, two have the same hash with a
+/// probability of 3 × 10⁻¹⁰.
+#[derive(Debug, Default)]
+pub struct SeenLines(HashSet<u64>);
+
+impl SeenLines {
+    /// Adds a line. Returns whether it is new.
+    fn add(&mut self, line: &[u8]) -> bool {
+        let mut hasher = DefaultHasher::new();
+        line.hash(&mut hasher);
+        self.0.insert(hasher.finish())
+    }
 }
 
 /// A line of a file that is not a record.
@@ -131,12 +145,25 @@ pub fn read_undamaged(path: &Path) -> Result<ReadRecords, ReadError> {
     Ok(ReadRecords { records, damage })
 }
 
-/// Calls `each` with each record of a file, or of the file in a folder of results, and skips damaged lines. At most one
-/// record is in memory at a time.
+/// Calls `each` with each record of a file, or of the file in a folder of results. Damaged lines and lines that equal an
+/// earlier one are skipped. At most one record is in memory at a time.
 ///
 /// # Errors
 /// Fails if the file cannot be read, has no record, or has a record of another schema version.
-pub fn read_each(path: &Path, mut each: impl FnMut(Record)) -> Result<Damage, ReadError> {
+pub fn read_each(path: &Path, each: impl FnMut(Record)) -> Result<Damage, ReadError> {
+    read_each_unseen(path, &mut SeenLines::default(), each)
+}
+
+/// Calls `each` as [`read_each`] does, but not with records that are in `seen`. So a record in several files counts
+/// once. `seen` takes up the lines of this file.
+///
+/// # Errors
+/// Fails if the file cannot be read, has no record, or has a record of another schema version.
+pub fn read_each_unseen(
+    path: &Path,
+    seen: &mut SeenLines,
+    mut each: impl FnMut(Record),
+) -> Result<Damage, ReadError> {
     let path = records_file(path);
     let unreadable = |source| ReadError::Unreadable { path: path.clone(), source };
     let mut damage = Damage::default();
@@ -148,7 +175,10 @@ pub fn read_each(path: &Path, mut each: impl FnMut(Record)) -> Result<Damage, Re
         match parse(text.unwrap_or(&line)) {
             Ok(mut record) => {
                 share_facts(&mut record, &mut last);
-                each(record);
+                match seen.add(text.unwrap_or(&line)) {
+                    true => each(record),
+                    false => damage.repeated += 1,
+                }
             }
             Err(NoRecord::Version(found)) => return Err(ReadError::Version { path, line: number, found }),
             Err(NoRecord::Damage(source)) => {
@@ -191,16 +221,6 @@ pub fn records_file(path: &Path) -> PathBuf {
     let candidates = RECORD_FILES.map(|name| path.join(name));
     let existing = candidates.iter().find(|file| file.exists());
     existing.unwrap_or(&candidates[0]).clone()
-}
-
-fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
-    let file = File::open(path)?;
-    let decoder: Box<dyn Read> = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("gz") => Box::new(MultiGzDecoder::new(file)),
-        Some("zst") => Box::new(StreamingDecoder::new(file).map_err(io::Error::other)?),
-        _ => Box::new(file),
-    };
-    Ok(Box::new(BufReader::new(decoder)))
 }
 
 /// The reason why a line cannot be read as a record.
@@ -269,8 +289,8 @@ mod tests {
     #[test]
     fn records_beside_damage_are_read() {
         let folder = tempfile::tempdir().unwrap();
-        let good = line("h2");
-        fs::write(folder.path().join(RECORD_FILES[0]), format!("{good}{{\"half\": \n{good}\u{0}\u{fffd}\n"))
+        let (good, other) = (line("h2"), line("h3"));
+        fs::write(folder.path().join(RECORD_FILES[0]), format!("{good}{{\"half\": \n{other}\u{0}\u{fffd}\n"))
             .unwrap();
         let undamaged = read_undamaged(folder.path()).unwrap();
         assert_eq!(undamaged.records.len(), 2);
@@ -286,11 +306,26 @@ mod tests {
     }
 
     #[test]
+    fn a_record_counts_once_within_a_file_and_over_several() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("a.jsonl"), line("h1") + &line("h2") + &line("h1")).unwrap();
+        fs::write(path("b.jsonl"), line("h3") + line("h2").trim_end()).unwrap();
+        let (mut seen, mut protocols) = (SeenLines::default(), Vec::new());
+        let repeated = ["a.jsonl", "b.jsonl"].map(|name| {
+            let each = |record: Record| protocols.push(record.case.protocol);
+            read_each_unseen(&path(name), &mut seen, each).unwrap().repeated
+        });
+        assert_eq!((protocols, repeated), (["h1", "h2", "h3"].map(Into::into).to_vec(), [1, 1]));
+        assert_eq!(read(&path("a.jsonl")).unwrap().len(), 2);
+    }
+
+    #[test]
     fn a_torn_last_line_is_skipped_and_any_other_is_damage() {
         let folder = tempfile::tempdir().unwrap();
-        let (path, good) = (folder.path().join(RECORD_FILES[0]), line("h2"));
+        let (path, good, other) = (folder.path().join(RECORD_FILES[0]), line("h2"), line("h3"));
         let torn = &good[..good.len() / 2];
-        fs::write(&path, format!("{good}{good}{torn}")).unwrap();
+        fs::write(&path, format!("{good}{other}{torn}")).unwrap();
         let undamaged = read_undamaged(&path).unwrap();
         let torn_line = undamaged.damage.torn.as_ref().unwrap().to_string();
         assert!(torn_line.contains("records.jsonl:3: not a record"), "{torn_line}");
@@ -338,7 +373,8 @@ mod tests {
             record.to_line().unwrap()
         };
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(RECORD_FILES[0]), on("a") + &on("a") + &on("b")).unwrap();
+        let again = on("a").replacen("\"run\"", "\"another\"", 1);
+        fs::write(folder.path().join(RECORD_FILES[0]), on("a") + &again + &on("b")).unwrap();
         let records = read(folder.path()).unwrap();
         let is_one = |a: usize, b: usize| {
             let (a, b) = (&records[a], &records[b]);

@@ -51,7 +51,7 @@ pub enum ResumeFileError {
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The folder holds results already.
-    #[error("{} exists already; use another folder (--output)", path.display())]
+    #[error("{} exists already; use another folder", path.display())]
     Exists {
         /// The path of the file of records.
         path: PathBuf,
@@ -205,11 +205,11 @@ mod tests {
     fn further_records_follow_the_last_whole_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(RECORD_FILES[0]);
-        let line = Record::new("run", Case::new("h2")).to_line().unwrap();
+        let [line, other] = ["h1", "h2"].map(|name| Record::new("run", Case::new(name)).to_line().unwrap());
         for (written, records, is_torn) in [
-            (format!("{line}{line}"), 2, false),
-            (format!("{line}{}", &line[..line.len() / 2]), 1, true),
-            (format!("{line}{}", line.trim_end()), 2, false),
+            (format!("{line}{other}"), 2, false),
+            (format!("{line}{}", &other[..other.len() / 2]), 1, true),
+            (format!("{line}{}", other.trim_end()), 2, false),
         ] {
             fs::write(&path, written).unwrap();
             let mut resumed = Results::resume(folder.path()).unwrap();

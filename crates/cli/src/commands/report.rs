@@ -4,21 +4,22 @@ use std::{fs, path::Path};
 
 use analyse::{Analysis, Ceilings, Report, Verdict};
 use anyhow::Context as _;
-use record::{Damage, ReadRecords, Record};
+use record::{Damage, ReadRecords, Record, SeenLines};
 use serde::Serialize;
 
 use crate::{
     exit::Usage,
     flags::{self, ReportArgs},
     input::read_undamaged,
-    output::file_url,
+    output::{file_url, stderr_line},
 };
 
-/// Runs `longhaul report`. Damaged lines are skipped, and reported as an error after the report.
+/// Runs `longhaul report`. Damaged lines are skipped, and reported as an error after the report. A record in several
+/// files counts once.
 pub(super) fn main(args: &ReportArgs) -> anyhow::Result<Verdict> {
-    let (mut records, mut damages) = (Vec::new(), Vec::new());
+    let (mut records, mut damages, mut seen) = (Vec::new(), Vec::new(), SeenLines::default());
     for path in &args.records {
-        let ReadRecords { records: mut more, damage, .. } = read_undamaged(path)?;
+        let ReadRecords { records: mut more, damage, .. } = read_undamaged(path, &mut seen)?;
         // The records of a single file are not copied, since a copy would take as much memory again.
         if records.is_empty() {
             records = more
@@ -40,8 +41,8 @@ pub(super) fn main(args: &ReportArgs) -> anyhow::Result<Verdict> {
     }
     let page = args.output.join("report.html");
     match page.exists() {
-        true => eprintln!("report: {}", file_url(&page)),
-        false => eprintln!("report: {}", args.output.display()),
+        true => stderr_line(format_args!("report: {}", file_url(&page))),
+        false => stderr_line(format_args!("report: {}", args.output.display())),
     }
     damages.into_iter().try_for_each(Damage::none).map_err(Usage::new)?;
     Ok(Verdict::Good)
