@@ -50,8 +50,11 @@ impl<'a> Analysis<'a> {
         if let Some(ceilings) = ceilings {
             let gate = Gate::over(&rows, records, ceilings);
             findings.extend(gate.findings.into_iter().filter(|finding| {
-                // Findings about failed runs and exceeded budgets are already there, because they need no ceilings.
-                let is_known = matches!(finding.kind, FindingKind::OverBudget | FindingKind::Failed);
+                // These findings are already there, because they need no ceilings.
+                let is_known = matches!(
+                    finding.kind,
+                    FindingKind::WrongBytes | FindingKind::OverBudget | FindingKind::Failed
+                );
                 !is_known && finding.kind.verdict() != Verdict::Good
             }));
         }
@@ -190,6 +193,17 @@ mod tests {
         assert_eq!(Analysis::of(&[timeout, over("h1")]).verdict(), Verdict::MemoryOver);
         let wrong = [failed("h2", FaultKind::Integrity), over("h1")];
         assert_eq!(Analysis::of(&wrong).verdict(), Verdict::IntegrityFailed);
+    }
+
+    #[test]
+    fn ceilings_do_not_repeat_what_is_found_without_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ceilings.toml");
+        std::fs::write(&path, "[[ceiling]]\nprotocol = \"*\"\nbudget = true\n").unwrap();
+        let ceilings = Ceilings::read(&path, &[]).unwrap();
+        let records = [failed("h2", FaultKind::Integrity), failed("h2", FaultKind::Timeout), over("h1")];
+        let [alone, against] = [None, Some(&ceilings)].map(|ceilings| Analysis::against(&records, ceilings));
+        assert_eq!(against.findings, alone.findings);
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(crate) struct Machines {
     known: [BTreeSet<String>; FACTS],
     names: BTreeSet<String>,
     kernels: BTreeSet<String>,
+    /// The kernels of the servers' machines, where these are other machines.
+    server_kernels: BTreeSet<String>,
     allocators: BTreeSet<String>,
 }
 
@@ -46,7 +48,8 @@ impl Machines {
             values.extend(value);
         }
         self.names.insert(name(host, peer));
-        self.kernels.extend(host.kernel.iter().chain(peer.and_then(|peer| peer.kernel.as_ref())).cloned());
+        self.kernels.extend(host.kernel.clone());
+        self.server_kernels.extend(peer.and_then(|peer| peer.kernel.clone()));
         self.allocators.extend(Some(build.allocator.clone()).filter(|allocator| !allocator.is_empty()));
     }
 
@@ -56,8 +59,8 @@ impl Machines {
         (!is_one).then(|| [&self.names, &other.names].map(|names| listed(names).join(" and ")))
     }
 
-    /// Returns the facts among machine, kernel and allocator that have several values in the two sets. A record that
-    /// does not state a fact adds no value.
+    /// Returns the facts among machine, kernel, kernel of the server and allocator that have several values in the two
+    /// sets. A record that does not state a fact adds no value.
     pub(crate) fn differences(&self, other: &Self) -> Vec<Circumstance> {
         let of = |fact: &str, base: &BTreeSet<String>, candidate: &BTreeSet<String>| Circumstance {
             fact: fact.to_owned(),
@@ -68,8 +71,11 @@ impl Machines {
         if self.names_unless_one(other).is_some() {
             differences.push(of("machine", &self.names, &other.names));
         }
-        let others =
-            [("kernel", &self.kernels, &other.kernels), ("allocator", &self.allocators, &other.allocators)];
+        let others = [
+            ("kernel", &self.kernels, &other.kernels),
+            ("kernel of the server", &self.server_kernels, &other.server_kernels),
+            ("allocator", &self.allocators, &other.allocators),
+        ];
         let several = others.into_iter().filter(|(_, base, candidate)| base.union(candidate).count() > 1);
         differences.extend(several.map(|(fact, base, candidate)| of(fact, base, candidate)));
         differences
@@ -146,6 +152,26 @@ mod tests {
         assert!(!is_one(&[on(|host| host.os = "linux".into()), on(other[3])]));
         let both = [on(|_| ()), on(other[0]), on(other[0])];
         assert_eq!(names(&both), "a (Zen 4, 2 cores) and b (Zen 4, 2 cores)");
+    }
+
+    #[test]
+    fn client_and_server_may_have_different_kernels() {
+        let machines = |client: &str, server: &str| {
+            let host = |kernel: &str| {
+                let mut host = Host::default();
+                host.kernel = Some(kernel.into());
+                host
+            };
+            let mut machines = Machines::default();
+            machines.add(&host(client), Some(&host(server)), &Build::default());
+            machines
+        };
+        let facts = |server: &str| -> Vec<String> {
+            let differences = machines("6.18", "6.1").differences(&machines("6.18", server));
+            differences.into_iter().map(|difference| difference.fact).collect()
+        };
+        assert_eq!(facts("6.1"), Vec::<String>::new());
+        assert_eq!(facts("6.2"), ["kernel of the server"]);
     }
 
     #[test]

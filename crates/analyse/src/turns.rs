@@ -1,7 +1,8 @@
 //! The pairing of runs of two series that were made in turns: each pair of consecutive runs has one run of each series.
 
-/// Returns the runs of two series in pairs, in order of time. `None` unless each pair of consecutive runs has one run
-/// of each series, at two different times.
+/// Returns the runs of two series in pairs, in order of time. `None` unless there are two pairs or more, and each pair
+/// of consecutive runs has one run of each series, at two different times. One pair shows no turns: any two runs have
+/// an order.
 ///
 /// `start` returns the start of a run as a UTC time in the format of RFC 3339.
 pub(crate) fn in_turns<'r, T>(
@@ -19,7 +20,8 @@ pub(crate) fn in_turns<'r, T>(
         [(_, true, base), (_, false, other)] | [(_, false, other), (_, true, base)] => Some((*base, *other)),
         _ => None,
     };
-    runs.chunks(2).map(pair).collect()
+    let pairs: Option<Vec<_>> = runs.chunks(2).map(pair).collect();
+    pairs.filter(|pairs| pairs.len() > 1)
 }
 
 #[cfg(test)]
@@ -35,7 +37,8 @@ mod tests {
         assert_eq!(pairs(&["00:01Z", "00:04Z"], &["00:02Z", "00:03Z"]), Some(2));
         assert_eq!(pairs(&["00:01Z", "00:02Z"], &["00:03Z", "00:04Z"]), None);
         assert_eq!(pairs(&["00:01Z", "00:03Z"], &["00:02Z"]), None, "one was not run");
-        assert_eq!(pairs(&["00:01Z"], &["00:01Z"]), None, "at the same time");
+        assert_eq!(pairs(&["00:01Z"], &["00:02Z"]), None, "any two runs have an order");
+        assert_eq!(pairs(&["00:01Z", "00:02Z"], &["00:01Z", "00:03Z"]), None, "at the same time");
         assert_eq!(pairs(&["00:01.5Z", "00:02.5Z"], &["00:01Z", "00:02.25Z"]), Some(2), "fractions");
     }
 }

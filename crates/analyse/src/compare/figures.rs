@@ -60,7 +60,8 @@ impl Figures {
         let are_all_far = sides.map(|runs| runs.iter().all(|run| run.is_far || !run.is_ok));
         let left_out = |side: usize| if are_all_far[side] { 0 } else { far[side] };
         let keep = Keep { far: are_all_far };
-        let distances_differ = are_all_far[0] != are_all_far[1];
+        let have_speeds = sides.iter().all(|runs| runs.iter().any(|run| run.is_ok));
+        let distances_differ = have_speeds && are_all_far[0] != are_all_far[1];
         let is_speed_comparable = match conditions {
             Conditions::Alike => !distances_differ,
             Conditions::Different => false,

@@ -27,6 +27,12 @@ pub(super) fn only_in(side: &Side, other: &Side) -> Vec<String> {
     only.map(|(key, _)| key.to_string()).collect()
 }
 
+/// Returns the number of series that only the base has and that have a goodput, without controls.
+pub(super) fn missing_goodputs(base: &Side, candidate: &Side) -> usize {
+    let counts = |runs: &[Run]| runs.iter().any(|run| run.is_ok && !run.is_control);
+    base.series.iter().filter(|(key, runs)| candidate.runs(key).is_none() && counts(runs)).count()
+}
+
 /// A fact about machine, build, limits or observed framing that differs between two sets of records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -85,17 +91,22 @@ mod tests {
     use super::*;
     use crate::tests::{run, runs, with};
 
-    fn side(records: &[Record]) -> Side {
-        let mut side = Side::default();
-        records.iter().for_each(|record| side.add(record));
-        side.make_comparable();
-        side
+    fn sides(base: &[Record], candidate: &[Record]) -> [Side; 2] {
+        let mut sides = [base, candidate].map(|records| {
+            let mut side = Side::default();
+            records.iter().for_each(|record| side.add(record));
+            side
+        });
+        Side::make_comparable(sides.each_mut());
+        sides
     }
 
     #[test]
     fn cases_are_joined_by_key_and_the_others_are_listed() {
-        let base = side(&[runs("h1", &[1.0, 2.0]), runs("h2", &[1.0])].concat());
-        let candidate = side(&[runs("h2", &[3.0]), runs("h3", &[1.0])].concat());
+        let [base, candidate] = sides(
+            &[runs("h1", &[1.0, 2.0]), runs("h2", &[1.0])].concat(),
+            &[runs("h2", &[3.0]), runs("h3", &[1.0])].concat(),
+        );
         assert_eq!(only_in(&base, &candidate), ["h1/up/64KiB/2GiB"]);
         assert_eq!(only_in(&candidate, &base), ["h3/up/64KiB/2GiB"]);
         let pairs = join(&base, &candidate);
@@ -105,13 +116,25 @@ mod tests {
     }
 
     #[test]
-    fn one_peer_on_each_side_is_compared_but_several_are_cases() {
-        let to = |peer: &str| with(run("h2"), |record| record.peer = Some(peer.into()));
-        assert_eq!(join(&side(&[to("https://a/")]), &side(&[to("https://b/")])).len(), 1);
-        let base = side(&[to("https://a/"), to("https://b/")]);
-        let candidate = side(&[to("https://b/"), to("https://c/")]);
-        assert_eq!(join(&base, &candidate).len(), 1);
-        assert_eq!((only_in(&base, &candidate).len(), only_in(&candidate, &base).len()), (1, 1));
+    fn one_peer_or_label_on_each_side_is_compared_but_several_are_cases() {
+        let to = |peer: &&str| with(run("h2"), |record| record.peer = Some((*peer).into()));
+        let by = |label: &&str| with(run("h2"), |record| record.label = Some((*label).into()));
+        let of = |names: &[&str], record: &dyn Fn(&&str) -> Record| -> Vec<Record> {
+            names.iter().map(record).collect()
+        };
+        for record in [&to as &dyn Fn(&&str) -> Record, &by] {
+            let compared = |base: &[&str], candidate: &[&str]| {
+                let [base, candidate] = sides(&of(base, record), &of(candidate, record));
+                (
+                    join(&base, &candidate).len(),
+                    only_in(&base, &candidate).len(),
+                    only_in(&candidate, &base).len(),
+                )
+            };
+            assert_eq!(compared(&["a"], &["b"]), (1, 0, 0));
+            assert_eq!(compared(&["a", "b"], &["b", "c"]), (1, 1, 1));
+            assert_eq!(compared(&["a"], &["a", "b"]), (1, 0, 1), "several on one side");
+        }
     }
 
     #[test]
@@ -123,8 +146,8 @@ mod tests {
             record.limits.set(&H2_WINDOW, LimitValue::Bytes(4 << 20)).unwrap();
             record.receiver.as_mut().unwrap().framing = Some(Box::default());
         })];
-        let lines: Vec<_> =
-            circumstances(&side(&base), &side(&candidate)).iter().map(ToString::to_string).collect();
+        let [base, candidate] = sides(&base, &candidate);
+        let lines: Vec<_> = circumstances(&base, &candidate).iter().map(ToString::to_string).collect();
         assert_eq!(
             lines,
             [

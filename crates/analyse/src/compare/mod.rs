@@ -23,7 +23,7 @@ use crate::Verdict;
 pub use change::{Change, MetricChange};
 use figures::{Conditions, Figures};
 pub use join::Circumstance;
-use join::{Pair, circumstances, join, only_in};
+use join::{Pair, circumstances, join, missing_goodputs, only_in};
 use judge::{FALSE_DISCOVERIES, judge};
 pub use metric::{METRICS, Metric, MetricFamily};
 use side::{Run, Side};
@@ -54,6 +54,8 @@ pub struct Comparison {
     pub cases: Vec<ComparedCase>,
     /// The names of the cases that only the base has.
     pub missing: Vec<String>,
+    /// The number of missing cases with a goodput in the base, whose slowdown nothing can show. Controls do not count.
+    pub missing_goodputs: usize,
     /// The names of the cases that only the candidate has.
     pub new: Vec<String>,
     /// The facts about machines, builds, limits and observed framing that differ between the sets.
@@ -98,6 +100,8 @@ pub struct ComparedCase {
     pub failed: (usize, usize),
     /// The kinds of failures in the candidate that the base does not have.
     pub new_failures: Vec<FaultKind>,
+    /// True if runs of the base succeeded, and none of the candidate.
+    pub is_lost: bool,
     /// The changes of the case's figures.
     pub changes: Vec<MetricChange>,
 }
@@ -120,8 +124,7 @@ impl Comparing {
     /// Compares the candidate with the base. `thresholds` holds the smallest changes that count, and `machines` the
     /// treatment of different machines.
     pub fn finish(mut self, thresholds: &Thresholds, machines: Machines) -> Comparison {
-        self.base.make_comparable();
-        self.candidate.make_comparable();
+        Side::make_comparable([&mut self.base, &mut self.candidate]);
         let Self { base, candidate } = &self;
         let differences = base.machines.differences(&candidate.machines);
         let conditions = match machines {
@@ -145,6 +148,7 @@ impl Comparing {
         Comparison {
             cases,
             missing: only_in(base, candidate),
+            missing_goodputs: missing_goodputs(base, candidate),
             new: only_in(candidate, base),
             circumstances: circumstances(base, candidate),
             warnings: [base.warnings(), candidate.warnings()],
@@ -176,13 +180,14 @@ impl Comparison {
         self.changes().filter(|change| change.metric.family == MetricFamily::Goodput)
     }
 
-    /// Returns the verdict for a gate. The worst case decides: a figure that is worse, or a kind of failure that the
-    /// base does not have. Otherwise, the verdict is inconclusive without a goodput, or if a goodput could have
-    /// worsened by its threshold unnoticed.
+    /// Returns the verdict for a gate. The worst case decides: a figure that is worse, a kind of failure that the base
+    /// does not have, or the failure of all runs. Otherwise, the verdict is inconclusive without a goodput, without a
+    /// goodput of the base, or if a goodput could have worsened by its threshold unnoticed.
     pub fn verdict(&self) -> Verdict {
         let worst = self.cases.iter().filter_map(ComparedCase::verdict).min();
-        let is_conclusive =
-            self.goodputs().next().is_some() && self.goodputs().all(|goodput| goodput.is_conclusive);
+        let is_conclusive = self.missing_goodputs == 0
+            && self.goodputs().next().is_some()
+            && self.goodputs().all(|goodput| goodput.is_conclusive);
         worst.unwrap_or(if is_conclusive { Verdict::Good } else { Verdict::Inconclusive })
     }
 }
@@ -219,17 +224,20 @@ impl ComparedCase {
             undisturbed_goodputs: (undisturbed_goodput(pair.base), undisturbed_goodput(pair.candidate)),
             failed: (failed(pair.base), failed(pair.candidate)),
             new_failures,
+            is_lost: pair.base.iter().any(|run| run.is_ok) && !pair.candidate.iter().any(|run| run.is_ok),
             changes: Vec::new(),
         }
     }
 
-    /// Returns the verdict on the case; `None` unless a figure is worse, or the candidate has a new kind of failure.
+    /// Returns the verdict on the case; `None` unless a figure is worse, the candidate has a new kind of failure, or all
+    /// its runs failed.
     pub fn verdict(&self) -> Option<Verdict> {
         let worse = self.changes.iter().filter(|change| change.change == Change::Worse);
         let failures = self.new_failures.iter().map(|kind| match kind {
             FaultKind::Integrity => Verdict::IntegrityFailed,
             _ => Verdict::RunFailed,
         });
-        worse.map(|change| change.metric.if_worse).chain(failures).min()
+        let lost = self.is_lost.then_some(Verdict::RunFailed);
+        worse.map(|change| change.metric.if_worse).chain(failures).chain(lost).min()
     }
 }

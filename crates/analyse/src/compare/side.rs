@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use record::{Build, FaultKind, Host, Limits, Record};
+use record::{Build, FaultKind, Host, Limits, Purpose, Record};
 use serde_json::Value;
 
 use super::METRICS;
@@ -30,6 +30,8 @@ pub(super) struct Side {
 #[derive(Clone, Debug)]
 pub(super) struct Run {
     pub(super) started_at: Box<str>,
+    /// True if the run is a control, whose memory grows on purpose.
+    pub(super) is_control: bool,
     pub(super) is_ok: bool,
     pub(super) failure: Option<FaultKind>,
     /// True if the cores of the two ends are known to have been far apart.
@@ -91,20 +93,28 @@ impl Side {
         }
     }
 
-    /// Removes the label from the keys if all series of this side share one label, and the peer if they share one peer.
-    /// Two servers or two builds can then be compared.
-    pub(super) fn make_comparable(&mut self) {
-        let labels: BTreeSet<_> = self.series.iter().map(|(key, _)| key.label.clone()).collect();
-        let peers: BTreeSet<_> = self.series.iter().map(|(key, _)| key.peer.clone()).collect();
-        for (key, _) in &mut self.series {
-            if labels.len() == 1 {
-                key.label = None;
+    /// Removes the label from the keys of both sides if all series of each side share one, and likewise the peer. Two
+    /// servers or two builds can then be compared.
+    pub(super) fn make_comparable(sides: [&mut Self; 2]) {
+        let is_one = |part: fn(&SeriesKey) -> &Option<String>| {
+            sides.iter().all(|side| {
+                let values: BTreeSet<_> = side.series.iter().map(|(key, _)| part(key)).collect();
+                values.len() <= 1
+            })
+        };
+        let (has_one_label, has_one_peer) = (is_one(|key| &key.label), is_one(|key| &key.peer));
+        for side in sides {
+            for (key, _) in &mut side.series {
+                if has_one_label {
+                    key.label = None;
+                }
+                if has_one_peer {
+                    key.peer = None;
+                }
             }
-            if peers.len() == 1 {
-                key.peer = None;
-            }
+            side.known =
+                side.series.iter().enumerate().map(|(index, (key, _))| (key.clone(), index)).collect();
         }
-        self.known = self.series.iter().enumerate().map(|(index, (key, _))| (key.clone(), index)).collect();
     }
 
     /// Returns the warnings of the machine, one for each condition. A warning of some sessions only begins with their
@@ -126,6 +136,7 @@ impl Run {
     fn of(record: &Record) -> Self {
         Self {
             started_at: record.started_at.as_str().into(),
+            is_control: record.purpose == Some(Purpose::Control),
             is_ok: record.is_ok(),
             failure: record.error.as_ref().map(|fault| fault.kind),
             is_far: record.core_round_trip.is_some_and(record::CoreRoundTrip::is_far),

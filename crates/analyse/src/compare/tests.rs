@@ -5,7 +5,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use record::End;
 
 use super::*;
-use crate::tests::{run, runs, with, with_peak};
+use crate::tests::{STEADY, failed, run, runs, with, with_peak};
 
 fn verdict(base: &[Record], candidate: &[Record]) -> Verdict {
     Comparison::of(base, candidate, &Thresholds::default()).verdict()
@@ -135,6 +135,24 @@ fn a_gate_that_could_not_have_seen_the_threshold_is_inconclusive() {
         Comparison::of(&base, &candidate, &Thresholds::default()).verdict()
     };
     assert_eq!([0.005, 0.2].map(scatter), [Verdict::Good, Verdict::Inconclusive]);
+}
+
+#[test]
+fn a_case_that_is_missing_or_always_fails_does_not_pass() {
+    let (h1, h2) = (runs("h1", &STEADY), runs("h2", &STEADY));
+    let timeout = || failed("h2", FaultKind::Timeout);
+    let base = [h1.clone(), h2, vec![timeout()]].concat();
+    assert_eq!(verdict(&base, &base), Verdict::Good);
+    assert_eq!(verdict(&base, &h1), Verdict::Inconclusive, "a case is missing");
+    assert_eq!(verdict(&h1, &base), Verdict::Good, "a case is new");
+    let failing = [h1.clone(), vec![timeout(); 7]].concat();
+    let comparison = Comparison::of(&base, &failing, &Thresholds::default());
+    let lost = &comparison.cases[1];
+    assert_eq!(comparison.verdict(), Verdict::RunFailed, "as in the base, but always");
+    assert!(lost.is_lost && lost.new_failures.is_empty() && !lost.distances_differ);
+    assert_eq!(verdict(&[h1.clone(), vec![timeout()]].concat(), &h1), Verdict::Good, "nothing is lost");
+    let control = with(run("h3"), |record| record.purpose = Some(record::Purpose::Control));
+    assert_eq!(verdict(&[h1.clone(), vec![control]].concat(), &h1), Verdict::Good);
 }
 
 #[test]

@@ -1,11 +1,10 @@
-//! A comparison as text for 80 columns and as JUnit XML.
+//! A comparison as text for 80 columns.
 
 use std::fmt::Write as _;
 
-use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use record::{counted, mib_per_s, three_digits};
 
-use super::{FormatError, comparison_groups::disjoint, junit};
+use super::comparison_groups::{disjoint, failures};
 use crate::{Change, Circumstance, ComparedCase, Comparison, MetricChange};
 
 /// The most cases of one side that have a line each.
@@ -24,7 +23,7 @@ pub fn comparison_text(comparison: &Comparison) -> String {
 fn urgency(case: &ComparedCase) -> u8 {
     let has = |change| case.changes.iter().any(|other| other.change == change);
     match () {
-        () if has(Change::Worse) || !case.new_failures.is_empty() => 0,
+        () if case.verdict().is_some() => 0,
         () if has(Change::Better) => 1,
         () if case.changes.iter().any(|change| !change.is_conclusive) => 2,
         () => 3,
@@ -88,9 +87,8 @@ fn is_judged(comparison: &Comparison) -> bool {
 fn block(case: &ComparedCase) -> String {
     let order = if case.in_turns { "in turns" } else { "not in turns" };
     let mut text = format!("{} ({} runs, {} now, {order})\n", case.name, case.runs.0, case.runs.1);
-    let (before, now) = case.failed;
-    if before + now > 0 {
-        let _ = writeln!(text, "  FAILED  {before} runs of the base, {now} of the candidate");
+    if let Some(failures) = failures(case) {
+        let _ = writeln!(text, "  FAILED  {failures}");
     }
     let (before, now) = case.left_out;
     if case.distances_differ {
@@ -107,7 +105,8 @@ fn block(case: &ComparedCase) -> String {
     text + &disturbed(case) + &smallest(case)
 }
 
-fn line(change: &MetricChange) -> String {
+/// Returns the line of one figure: its values, the change in percent with its interval, and the conclusion.
+pub(super) fn line(change: &MetricChange) -> String {
     let percent = |ratio: f64| format!("{:+.1}", 100.0 * (ratio - 1.0));
     let interval = change
         .ratio
@@ -183,7 +182,8 @@ fn summary(comparison: &Comparison) -> String {
         count(Change::Unclear),
     );
     let seen = comparison.goodputs().filter(|goodput| goodput.is_conclusive).count();
-    let goodputs = comparison.goodputs().count();
+    let lost = comparison.cases.iter().filter(|case| case.is_lost).count();
+    let goodputs = comparison.goodputs().count() + lost + comparison.missing_goodputs;
     let _ = writeln!(
         text,
         "a slowdown by the threshold is found or ruled out in {seen} of {goodputs} goodputs\n\
@@ -201,42 +201,6 @@ fn summary(comparison: &Comparison) -> String {
         let _ = writeln!(text, "without an interval: too few runs count for one{enough} (--rounds)");
     }
     text
-}
-
-/// Returns a comparison as JUnit XML with one test per case. A worse case is a failure, and a new kind of failed run is
-/// an error.
-///
-/// # Errors
-/// Fails if the text cannot be written as XML.
-pub fn comparison_junit(comparison: &Comparison) -> Result<String, FormatError> {
-    let mut suite = TestSuite::new("comparison");
-    suite.add_test_cases(comparison.cases.iter().map(test));
-    junit::xml("longhaul compare", std::iter::once(suite))
-}
-
-fn test(case: &ComparedCase) -> TestCase {
-    let worse: Vec<String> = case
-        .changes
-        .iter()
-        .filter(|change| change.change == Change::Worse)
-        .map(|change| line(change).trim().to_owned())
-        .collect();
-    let status = match (worse.is_empty(), case.new_failures.is_empty()) {
-        (true, true) => TestCaseStatus::success(),
-        (false, _) => {
-            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status.set_type("worse").set_message(worse.join("; "));
-            status
-        }
-        (true, false) => {
-            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-            status.set_type("failed").set_message(format!("new failures: {:?}", case.new_failures));
-            status
-        }
-    };
-    let mut test = TestCase::new(case.name.as_str(), status);
-    test.set_classname("longhaul.compare");
-    test
 }
 
 #[cfg(test)]
@@ -264,8 +228,6 @@ mod tests {
         assert!(text.contains("NOT IN TURNS  1 of 1 cases: the ratios include the drift"), "{text}");
         assert!(text.contains("  smallest change found: goodput -1.3 %, rss +0.0 %"), "{text}");
         assert!(text.contains("found or ruled out in 1 of 1 goodputs"), "{text}");
-        let xml = comparison_junit(&comparison).unwrap();
-        assert!(xml.contains("failures=\"1\"") && xml.contains("h2/up/64KiB/2GiB"), "{xml}");
     }
 
     #[test]
@@ -299,7 +261,6 @@ mod tests {
         let other = "OTHER MACHINE  speeds are not compared\n  base: server\n  candidate: laptop\n";
         assert!(text.contains(other), "{text}");
         assert!(text.contains("not judged") && !text.contains("WORSE"), "{text}");
-        assert!(comparison_junit(&comparison).unwrap().contains("failures=\"0\""));
         let mut comparing = Comparing::default();
         base.iter().for_each(|record| comparing.add_base(record));
         candidate.iter().for_each(|record| comparing.add_candidate(record));

@@ -138,12 +138,26 @@ pub(super) fn outcome(comparison: &Comparison, worse: usize) -> Outcome {
         ),
         Verdict::IntegrityFailed => ("integrity", '≠', "The candidate delivered wrong bytes.".into()),
         Verdict::RunFailed if worse == 0 => {
-            ("failed", '✗', "Runs of the candidate failed in a new way.".into())
+            let is_new = comparison.cases.iter().any(|case| !case.new_failures.is_empty());
+            let sentence = if is_new {
+                "Runs of the candidate failed in a new way."
+            } else {
+                "All runs of a case failed in the candidate."
+            };
+            ("failed", '✗', sentence.into())
         }
         _ if worse == 1 => ("memory", '▲', "1 figure is worse.".into()),
         _ => ("memory", '▲', format!("{worse} figures are worse.")),
     };
     Outcome { kind, symbol, sentence }
+}
+
+/// Returns the numbers of failed runs of a case, in words; `None` if none failed.
+pub(super) fn failures(case: &ComparedCase) -> Option<String> {
+    let (before, now) = case.failed;
+    let new = if case.new_failures.is_empty() { "" } else { ", of a new kind" };
+    let all = if case.is_lost { ": all of them" } else { "" };
+    (before + now > 0).then(|| format!("{before} runs of the base, {now} of the candidate{new}{all}"))
 }
 
 /// Returns the sentence for two sets without a common case, with an example of each.

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use record::counted;
 
-use super::comparison_groups::{self, ChangeRow, Group, outcome};
+use super::{
+    comparison_groups::{self, ChangeRow, Group, outcome},
+    markdown_text::plain,
+};
 use crate::{Circumstance, Comparison, Thresholds};
 
 /// Returns a comparison of the records in `base` and `candidate` as GitHub's Markdown. Worse figures come first, then
@@ -41,13 +44,11 @@ pub fn comparison_markdown(
 }
 
 fn failures(comparison: &Comparison) -> String {
-    let failed = comparison.cases.iter().filter(|case| case.failed.0 + case.failed.1 > 0);
     let line = |case: &crate::ComparedCase| {
-        let new = if case.new_failures.is_empty() { "" } else { ", of a new kind" };
-        let (before, now) = case.failed;
-        format!("- failed: {}: {before} runs of the base, {now} of the candidate{new}\n", plain(&case.name))
+        let failures = comparison_groups::failures(case)?;
+        Some(format!("- failed: {}: {failures}\n", plain(&case.name)))
     };
-    failed.map(line).collect()
+    comparison.cases.iter().filter_map(line).collect()
 }
 
 /// Returns the conditions that make speeds incomparable or their comparison weaker.
@@ -110,24 +111,6 @@ fn reading(comparison: &Comparison) -> String {
         100.0 * comparison.confidence,
         100.0 * comparison.alpha
     )
-}
-
-/// Escapes text from records or from the command line for Markdown and HTML. Control characters become spaces.
-fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => plain += "&amp;",
-            '<' => plain += "&lt;",
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '@' => {
-                plain.push('\\');
-                plain.push(character);
-            }
-            character if character.is_control() => plain.push(' '),
-            character => plain.push(character),
-        }
-    }
-    plain
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::{
     comparison_groups::{self, ChangeRow, Group, Outcome, outcome},
     page::{STYLE, escaped},
 };
-use crate::{Circumstance, Comparison, Thresholds};
+use crate::{Circumstance, ComparedCase, Comparison, Thresholds};
 
 /// The name of the file with the page.
 pub const COMPARISON_PAGE: &str = "compare.html";
@@ -105,17 +105,11 @@ fn head(comparison: &Comparison, rows: &[ChangeRow<'_>], base: &str, candidate: 
 }
 
 fn failures(comparison: &Comparison) -> String {
-    let failed = comparison.cases.iter().filter(|case| case.failed.0 + case.failed.1 > 0);
-    let items: String = failed
-        .map(|case| {
-            let new = if case.new_failures.is_empty() { "" } else { ", of a new kind" };
-            let (before, now) = case.failed;
-            format!(
-                "<li>{}: {before} runs of the base, {now} of the candidate{new}</li>\n",
-                escaped(&case.name)
-            )
-        })
-        .collect();
+    let item = |case: &ComparedCase| {
+        let failures = comparison_groups::failures(case)?;
+        Some(format!("<li>{}: {failures}</li>\n", escaped(&case.name)))
+    };
+    let items: String = comparison.cases.iter().filter_map(item).collect();
     if items.is_empty() {
         items
     } else {

@@ -4,7 +4,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 use record::{FrameSizes, Framing};
 
-use super::programs;
+use super::{markdown_text::plain, programs};
 use crate::Row;
 
 /// The headings of the columns.
@@ -16,7 +16,7 @@ const HEADLINE: &str =
 
 /// Returns the table with its headline for standard output; an empty text if nothing was observed.
 pub(super) fn text(rows: &[Row<'_>]) -> String {
-    let Some(mut table) = table(rows) else { return String::new() };
+    let Some(mut table) = table(rows, str::to_owned) else { return String::new() };
     table.load_style(presets::NOTHING);
     for column in table.column_iter_mut() {
         column.set_padding((0, 1));
@@ -26,17 +26,18 @@ pub(super) fn text(rows: &[Row<'_>]) -> String {
 
 /// Returns the table in Markdown under a heading; an empty text if nothing was observed.
 pub(super) fn markdown(rows: &[Row<'_>]) -> String {
-    let Some(mut table) = table(rows) else { return String::new() };
+    let Some(mut table) = table(rows, plain) else { return String::new() };
     table.load_style(presets::ASCII_MARKDOWN);
     format!("\n## Framing\n\n{table}\n\nThe {HEADLINE}.\n")
 }
 
-/// Returns one line for each case and kind of piece; `None` if nothing was observed.
-fn table(rows: &[Row<'_>]) -> Option<Table> {
+/// Returns one line for each case and kind of piece; `None` if nothing was observed. `show` makes the text of the output
+/// from a name.
+fn table(rows: &[Row<'_>], show: fn(&str) -> String) -> Option<Table> {
     let mut table = Table::new();
     table.set_header(HEADER);
     for row in rows {
-        let mut case = programs::name(row).join(" ").trim_end().to_owned();
+        let mut case = show(programs::name(row).join(" ").trim_end());
         for Pieces { kind, sizes, body_per_piece } in Pieces::of(row) {
             table.add_row([
                 std::mem::take(&mut case),

@@ -105,19 +105,25 @@ fn judged(judgement: &Judgement, class: &str, is_expected: bool) -> TestCase {
 }
 
 fn test(report: &Report<'_>, row: &Row<'_>) -> TestCase {
-    let findings: Vec<&Finding> = report.analysis.findings_of(row).collect();
-    let mut test = TestCase::new(row.key.to_string(), status(&findings));
+    let findings = report.analysis.findings_of(row);
+    let (failing, remarkable): (Vec<&Finding>, Vec<&Finding>) =
+        findings.partition(|finding| finding.kind.verdict() != Verdict::Good);
+    let mut test = TestCase::new(row.key.to_string(), status(&failing));
     test.set_classname(format!("longhaul.{}", row.case.protocol));
     let elapsed: f64 = row.records.iter().filter_map(|run| run.elapsed_s).sum();
     test.set_time(Duration::try_from_secs_f64(elapsed).unwrap_or_default());
-    if let Some(goodput) = row.goodput {
-        let (speed, runs) = (speed(goodput.median), row.records.len());
-        test.set_system_out(format!("goodput {speed}, median of {runs} runs"));
+    let goodput = row
+        .goodput
+        .map(|goodput| format!("goodput {}, median of {} runs", speed(goodput.median), row.records.len()));
+    let remarks = remarkable.iter().map(|finding| finding.describe());
+    let output: Vec<String> = goodput.into_iter().chain(remarks).collect();
+    if !output.is_empty() {
+        test.set_system_out(output.join("\n"));
     }
     test
 }
 
-/// Returns the status of a test with the given findings. If the worst finding is a failed run, the test is an error.
+/// Returns the status of a test with the given findings, each of which fails a command. If the worst finding is a failed run, the test is an error.
 /// With any other finding, the test is a failure.
 pub(super) fn status(findings: &[&Finding]) -> TestCaseStatus {
     let Some(worst) = findings.iter().map(|finding| finding.kind).min() else {

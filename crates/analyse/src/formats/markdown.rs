@@ -2,7 +2,7 @@
 
 use record::{Host, Record, mib};
 
-use super::{Format, FormatError, Report, distinct, proof, table};
+use super::{Format, FormatError, Report, distinct, markdown_text::plain, proof, table};
 
 /// The format of `summary.md`.
 pub(super) struct Markdown;
@@ -29,22 +29,32 @@ impl Format for Markdown {
             Some(proof) => proof::markdown(proof, &report.analysis.findings),
             None => table::markdown(report.analysis),
         };
-        let commands = report.commands().into_iter().map(|command| format!("- command: `{command}`\n"));
+        let commands = report.commands().into_iter().map(|command| format!("- command: {}\n", code(command)));
         let made = distinct(report.records.iter().map(provenance));
         let analysis = report.analysis;
         let warnings: String =
-            analysis.warnings.iter().map(|warning| format!("**Warning:** {warning}\n\n")).collect();
-        let answer: String = analysis.answer().lines().iter().map(|line| format!("- {line}\n")).collect();
+            analysis.warnings.iter().map(|warning| format!("**Warning:** {}\n\n", plain(warning))).collect();
+        let answer: String =
+            analysis.answer().lines().iter().map(|line| format!("- {}\n", plain(line))).collect();
         let answer = if answer.is_empty() { answer } else { format!("{answer}\n") };
-        let notes: String = analysis.notes.iter().map(|note| format!("- note: {note}\n")).collect();
+        let notes: String = analysis.notes.iter().map(|note| format!("- note: {}\n", plain(note))).collect();
         Ok(format!(
             "# {}\n\n{}\n\n{warnings}{answer}{body}\n{notes}{}{}",
-            report.title,
-            analysis.sentence(),
+            plain(report.title),
+            plain(&analysis.sentence()),
             commands.collect::<String>(),
             made.concat()
         ))
     }
+}
+
+/// Returns text as code in Markdown: between more backticks than it has in a row.
+fn code(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let runs = text.split(|c| c != '`').map(str::len);
+    let fence = "`".repeat(1 + runs.max().unwrap_or(0));
+    let space = if text.contains('`') { " " } else { "" };
+    format!("{fence}{space}{text}{space}{fence}")
 }
 
 /// Returns the machines and the build of a record, in words.
@@ -58,9 +68,9 @@ fn provenance(record: &Record) -> String {
             let name = |host: &Host| host.name.clone().unwrap_or_else(unknown);
             format!(
                 "- machine of the client: {}, {}\n- machine of the server: {}, {}\n",
-                name(&record.host),
+                plain(&name(&record.host)),
                 machine(&record.host),
-                name(peer),
+                plain(&name(peer)),
                 machine(peer)
             )
         }
@@ -113,5 +123,35 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("- versions: hyper 1.12.0"), "{text}");
+    }
+
+    #[test]
+    fn text_of_others_stays_within_its_cell_and_line() {
+        let markup = "a|b\n# <b>c</b> ![d](http://d/)";
+        let records: Vec<_> = bad_day()
+            .into_iter()
+            .map(|record| {
+                with(record, |record| {
+                    record.label = Some(markup.into());
+                    record.command = Some(format!("longhaul bench --label '{markup} `e`'"));
+                    record.warnings = vec![record::Warning::new("load", markup, markup)];
+                    if let Some(error) = &mut record.error {
+                        error.message = markup.into();
+                    }
+                })
+            })
+            .collect();
+        let text = Markdown.render(&Report::new(markup, &records, &Analysis::of(&records))).unwrap();
+        let headings = text.lines().filter(|line| line.starts_with('#')).count();
+        let rows: Vec<usize> = text
+            .lines()
+            .filter(|line| line.starts_with('|'))
+            .map(|line| line.replace("\\|", "").matches('|').count())
+            .collect();
+        assert!(headings == 1 && rows.len() == 5 && rows.iter().all(|bars| *bars == 9), "{rows:?} {text}");
+        let outside_code = text.lines().filter(|line| !line.starts_with("- command: ``"));
+        let outside_code = outside_code.collect::<Vec<_>>().concat();
+        assert!(!outside_code.contains("<b>") && !outside_code.contains("[d](http"), "{text}");
+        assert_eq!(code("a `b` ``c"), "``` a `b` ``c ```");
     }
 }

@@ -5,6 +5,7 @@ mod cells;
 mod change_picture;
 mod comparison;
 mod comparison_groups;
+mod comparison_junit;
 mod comparison_markdown;
 mod comparison_page;
 mod conformance;
@@ -16,6 +17,7 @@ mod grouped;
 mod junit;
 mod limits;
 mod markdown;
+mod markdown_text;
 mod merged;
 mod page;
 mod palette;
@@ -40,7 +42,8 @@ use record::Record;
 
 use crate::{Analysis, Ceilings};
 
-pub use comparison::{comparison_junit, comparison_text};
+pub use comparison::comparison_text;
+pub use comparison_junit::comparison_junit;
 pub use comparison_markdown::comparison_markdown;
 pub use comparison_page::{COMPARISON_PAGE, comparison_page};
 pub use conformance::{conformance_junit, conformance_text, trial_text};

@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use record::{ByteSize, Subject, counted, mib};
 use stats::Slope;
 
-use super::{Screen, findings::with_numbers, proof_lines};
+use super::{Screen, findings::with_numbers, markdown_text::plain, proof_lines};
 use crate::{Absorption, Constancy, Finding, Fit, Judgement, MemorySeries, Proof};
 
 /// The headings of the columns, which are two lines on standard output.
@@ -26,26 +26,32 @@ pub fn proof_text(proof: &Proof, findings: &[Finding], screen: &Screen) -> Strin
     if screen.columns().is_some() {
         return proof_lines::text(proof, findings, screen);
     }
-    let mut table = rows(&proof.judgements, HEADER.map(|lines| lines.join("\n")), "\n");
+    let cells = proof.judgements.iter().map(|judgement| cells(judgement, &proof.judgements, "\n"));
+    let mut table = table(HEADER.map(|lines| lines.join("\n")), cells);
     table.load_style(presets::NOTHING);
     format!(
         "{}{}\n{}{}",
         subjects(proof),
         if proof.judgements.is_empty() { String::new() } else { table.trim_fmt() },
-        reasons(&proof.judgements, ""),
+        reasons(&proof.judgements),
         remarks(proof, findings)
     )
 }
 
 /// Returns a proof as a table in Markdown.
 pub(super) fn markdown(proof: &Proof, findings: &[Finding]) -> String {
-    let mut table = rows(&proof.judgements, HEADER.map(|lines| lines.join(" ").trim_end().to_owned()), "; ");
+    let all = &proof.judgements;
+    let cells = all.iter().map(|judgement| cells(judgement, all, "; ").map(|cell| plain(&cell)));
+    let mut table = table(HEADER.map(|lines| lines.join(" ").trim_end().to_owned()), cells);
     table.load_style(presets::ASCII_MARKDOWN);
+    let lines = |text: String, start: &str, end: &str| -> String {
+        text.lines().map(|line| format!("{start}{}{end}", plain(line))).collect()
+    };
     format!(
         "{}{table}\n\n{}\nA slope within a run is that of the live heap, or of anonymous RSS, against body bytes: from a quarter of the largest body on, with its interval of 99 %, which holds for autocorrelated samples. Over sizes, it is Theil and Sen's through peak RSS, with an interval of 95 %. *growth*: the most that peak RSS was over the baseline. CONSTANT: the heap's interval is within the limit (`--slope-limit`), RSS agrees, and the growth is within the budget. *RSS ≤, kernel ≤*: the highest peak RSS, and the most memory that the kernel kept for the end, of all runs.\n\n{}",
-        subjects(proof).replace('\n', "\n\n"),
-        reasons(&proof.judgements, "- "),
-        remarks(proof, findings)
+        lines(subjects(proof), "", "\n\n"),
+        lines(reasons(all), "- ", "\n"),
+        lines(remarks(proof, findings), "", "\n")
     )
 }
 
@@ -82,21 +88,26 @@ pub(super) fn name(series: &MemorySeries, all: &[Judgement]) -> String {
     key.to_string()
 }
 
-fn rows(judgements: &[Judgement], header: [String; 7], separator: &str) -> Table {
+/// Returns the cells of an end below [`HEADER`], in a table of `all`, with `separator` between verdict and measurements.
+fn cells(judgement: &Judgement, all: &[Judgement], separator: &str) -> [String; 7] {
+    let series = &judgement.series;
+    [
+        name(series, all),
+        series.end_name(),
+        judgement.heap.map_or("-".into(), within_run),
+        judgement.anon.map_or("-".into(), within_run),
+        judgement.over_sizes.map_or("-".into(), |slope| interval(slope, 1.0, 2)),
+        growth(series),
+        statement(judgement, separator),
+    ]
+}
+
+fn table(header: [String; 7], rows: impl Iterator<Item = [String; 7]>) -> Table {
     let mut table = Table::new();
     table.set_header(header);
-    for judgement in judgements {
-        let series = &judgement.series;
-        table.add_row([
-            name(series, judgements),
-            series.end_name(),
-            judgement.heap.map_or("-".into(), within_run),
-            judgement.anon.map_or("-".into(), within_run),
-            judgement.over_sizes.map_or("-".into(), |slope| interval(slope, 1.0, 2)),
-            growth(series),
-            statement(judgement, separator),
-        ]);
-    }
+    rows.for_each(|cells| {
+        table.add_row(cells);
+    });
     for column in table.column_iter_mut().skip(2).take(4) {
         column.set_cell_alignment(CellAlignment::Right);
     }
@@ -222,11 +233,11 @@ fn interval(Slope { estimate, low, high }: Slope, scale: f64, digits: usize) -> 
 }
 
 /// Returns one line per end whose judgement has a reason.
-fn reasons(judgements: &[Judgement], bullet: &str) -> String {
+fn reasons(judgements: &[Judgement]) -> String {
     let lines = judgements.iter().filter_map(|judgement| {
         let Judgement { series, constancy, reason, .. } = judgement;
         Some(format!(
-            "{bullet}{constancy}  {} {}: {}\n",
+            "{constancy}  {} {}: {}\n",
             name(series, judgements),
             series.end_name(),
             reason.as_ref()?

@@ -5,7 +5,9 @@ use record::{gbit_per_s, mib_per_s, three_digits};
 
 use super::{
     cells::{figure, pair, peak, range, rate, verdict},
-    findings, framing, grouped, limits, programs,
+    findings, framing, grouped, limits,
+    markdown_text::plain,
+    programs,
     screen::{Screen, Tone},
     tuning,
 };
@@ -100,19 +102,20 @@ pub(super) fn markdown(analysis: &Analysis<'_>) -> String {
     let mut table = Table::new();
     table.set_header(HEADER.map(|lines| lines.join(" ").trim_end().to_owned()));
     analysis.rows.iter().for_each(|row| {
-        table.add_row(cells(analysis, row));
+        table.add_row(cells(analysis, row).map(|cell| plain(&cell)));
     });
     table.load_style(presets::ASCII_MARKDOWN);
     align(&mut table);
     let findings = findings::with_numbers(&analysis.findings);
-    let findings: String = findings.iter().map(|(_, text)| format!("\n- {text}")).collect();
+    let findings: String = findings.iter().map(|(_, text)| format!("\n- {}", plain(text))).collect();
     let packets = analysis.packets.as_ref().map_or_else(String::new, |packets| format!("\n\n{packets}."));
     let untuned = tuning::untuned_markdown(&analysis.untuned);
     let peers = programs::legend(analysis);
     let peers = if peers.is_empty() { String::new() } else { format!("\n{peers}") };
     let untuned = if untuned.is_empty() { untuned } else { format!("\n## Stock beside tuned\n\n{untuned}") };
     let framing = framing::markdown(&analysis.rows);
-    let limits: String = limits::lines(&analysis.rows).iter().map(|line| format!("\n- {line}")).collect();
+    let limits = limits::lines(&analysis.rows);
+    let limits: String = limits.iter().map(|line| format!("\n- {}", plain(line))).collect();
     format!(
         "{table}{packets}\n{findings}{limits}\n\n\
          Goodput, peak RSS and CPU are medians of the rounds; RSS and CPU of the sender and of the receiver. \

@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 use record::{mib_per_s, three_digits};
 
-use super::cells::range;
+use super::{cells::range, markdown_text::plain};
 use crate::Untuned;
 
 /// The headings of the columns.
@@ -20,7 +20,7 @@ pub(super) fn text(untuned: &[Untuned]) -> String {
     if untuned.is_empty() {
         return String::new();
     }
-    let mut table = rows(untuned);
+    let mut table = rows(untuned, str::to_owned);
     table.load_style(presets::NOTHING);
     for column in table.column_iter_mut() {
         column.set_padding((0, 1));
@@ -37,7 +37,7 @@ pub fn untuned_markdown(untuned: &[Untuned]) -> String {
     if untuned.is_empty() {
         return String::new();
     }
-    let mut table = rows(untuned);
+    let mut table = rows(untuned, plain);
     table.load_style(presets::ASCII_MARKDOWN);
     let legend = legend(untuned).map_or_else(String::new, |legend| format!("\n\n\\{legend}"));
     format!("{table}{legend}\n")
@@ -47,7 +47,8 @@ fn legend(untuned: &[Untuned]) -> Option<&'static str> {
     untuned.iter().any(|row| !row.in_turns).then_some(LEGEND)
 }
 
-fn rows(untuned: &[Untuned]) -> Table {
+/// Returns the table. `show` makes the text of the output from a name.
+fn rows(untuned: &[Untuned], show: fn(&str) -> String) -> Table {
     let mut table = Table::new();
     table.set_header(HEADER);
     let mut last = "";
@@ -58,8 +59,8 @@ fn rows(untuned: &[Untuned]) -> Table {
         let range = range(&row.of_tuned, |ratio| format!("{ratio:.2}"));
         let mark = if row.in_turns { "" } else { APART };
         table.add_row([
-            case.to_owned(),
-            row.variant.clone(),
+            show(case),
+            show(&row.variant),
             three_digits(mib_per_s(row.goodput_bytes_per_s)),
             three_digits(mib_per_s(row.tuned_bytes_per_s)),
             format!("{:.2} {range}{mark}", row.of_tuned.median),

@@ -201,7 +201,7 @@ fn verdicts(command: &str) -> &'static [(Verdict, &'static str)] {
             (Inconclusive, "a measured median is over 10 % from the plan (with --verify)"),
         ],
         "compare" => &[
-            (RunFailed, "a new kind of failure (with --fail-on worse)"),
+            (RunFailed, "a new kind of failure, or a case of which every run fails (with --fail-on worse)"),
             (Slower, "slower, or more processor time (with --fail-on worse)"),
             (MemoryOver, "more memory (with --fail-on worse)"),
             (IntegrityFailed, "bytes that differ (with --fail-on worse)"),
@@ -225,7 +225,7 @@ fn verdicts(command: &str) -> &'static [(Verdict, &'static str)] {
 
 /// Returns whether Ctrl-C ends a command with a separate exit code. Finished runs are then on disk.
 fn is_interruptible(command: &str) -> bool {
-    ["bench", "prove", "conform", "reproduce", "send", "fetch", "longhaul"].contains(&command)
+    ["bench", "prove", "conform", "reproduce", "doctor", "send", "fetch", "longhaul"].contains(&command)
 }
 
 fn exit_status(command: &str) -> Vec<(String, &'static str)> {
