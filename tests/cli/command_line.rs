@@ -1,7 +1,8 @@
 //! The command line as a user meets it: flags with their former spellings, errors, pipes, files of flags, and help.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     net::TcpListener,
     process::{Command, Output, Stdio},
 };
@@ -43,12 +44,24 @@ fn a_reader_of_stdout_that_has_gone_ends_the_program_quietly() {
 }
 
 #[test]
-fn a_reader_of_stderr_that_has_gone_ends_the_program_quietly() {
-    let (out, (reader, writer)) = (Out::new(), io::pipe().unwrap());
-    drop(reader);
-    let folder = out.text();
-    let args = ["bench", "-r", "1", "--protocol", "tcp", "--size", "1MiB", "-o", &folder];
-    assert_eq!(longhaul(&args).stdout(Stdio::null()).stderr(writer).status().unwrap().code(), Some(0));
+fn stderr_that_takes_no_line_changes_no_outcome() {
+    let closed = || {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        Stdio::from(writer)
+    };
+    let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
+    for stderr in [&closed as &dyn Fn() -> Stdio, &full] {
+        let out = Out::new();
+        let folder = out.text();
+        let bench = ["bench", "-r", "1", "--protocol", "tcp", "--size", "1MiB", "-o", &folder];
+        let code =
+            |args: &[&str]| longhaul(args).stdout(Stdio::null()).stderr(stderr()).status().unwrap().code();
+        assert_eq!(code(&bench), Some(0));
+        assert!(out.path().join("records.jsonl").exists(), "the run goes on");
+        assert_eq!(code(&["send", "http://127.0.0.1:1/", "--size", "1KiB"]), Some(1));
+        assert_eq!(code(&["compare", &folder, "/nowhere"]), Some(2));
+    }
 }
 
 #[test]

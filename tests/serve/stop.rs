@@ -4,6 +4,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
     os::unix::process::ExitStatusExt as _,
+    path::Path,
     process::Stdio,
     thread::sleep,
     time::Duration,
@@ -12,7 +13,7 @@ use std::{
 use metrics::Stamp;
 use nix::sys::signal::{Signal, kill};
 
-use crate::common::{self, server::Server};
+use crate::common::{self, Out, server::Server};
 
 /// Returns a server with a running upload of ten bytes, of which five are sent.
 fn uploading() -> (Server, TcpStream) {
@@ -46,6 +47,22 @@ fn ports_are_released_at_once_and_a_running_upload_ends() {
         upload.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("connection: close\r\n"), "{answer}");
         assert_eq!(server.stop(Signal::SIGCONT), Some(0));
+    }
+}
+
+#[test]
+fn a_log_that_takes_no_line_stops_neither_transfers_nor_the_server() {
+    let out = Out::new();
+    let sink = format!("save:{}", out.text());
+    for flags in [&["--access-log"][..], &["--access-log", "--log-format", "json"]] {
+        let args = [&["--sink", &sink], flags].concat();
+        let server = Server::start_with_stderr(&args, Path::new("/dev/full"));
+        // Each upload has a line in the log, and the second one says that it replaces the file of the first.
+        for _ in 0..2 {
+            let answer = server.raw(b"PUT /a HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 1\r\n\r\n0");
+            assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+        }
+        assert_eq!(server.stop(Signal::SIGTERM), Some(0));
     }
 }
 

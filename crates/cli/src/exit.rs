@@ -4,7 +4,7 @@ use std::{error::Error, process::ExitCode};
 
 use analyse::Verdict;
 
-use crate::output::is_reader_gone;
+use crate::output::{is_reader_gone, stderr_line};
 
 /// The error of wrong usage or unreadable input, with exit code 2. Any other error exits with 1.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,7 @@ pub(crate) fn code(outcome: anyhow::Result<Verdict>) -> ExitCode {
         Ok(verdict) => ExitCode::from(verdict.exit_code()),
         Err(error) if is_reader_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", with_causes(&error));
+            stderr_line(format_args!("error: {}", with_causes(&error)));
             ExitCode::from(if error.is::<Usage>() { USAGE } else { Verdict::RunFailed.exit_code() })
         }
     }

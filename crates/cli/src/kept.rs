@@ -10,7 +10,11 @@ use analyse::{FORMATS, Format, Report};
 use anyhow::Context as _;
 use record::{Host, RECORD_FILES, Record, Results, ResumeFileError, WriteError};
 
-use crate::{exit::Usage, flags::SessionArgs, output::note};
+use crate::{
+    exit::Usage,
+    flags::SessionArgs,
+    output::{note, stderr_line},
+};
 
 /// The file of the page.
 const PAGE: &str = "report.html";
@@ -121,7 +125,7 @@ impl Kept {
         let is_wanted = |format: &&dyn Format| format.is_default() || (is_csv_wanted && is_csv(*format));
         let formats: Vec<_> = FORMATS.iter().copied().filter(is_wanted).collect();
         analyse::write(report, &formats, results.folder())?;
-        eprintln!("results: {}", results.folder().display());
+        stderr_line(format_args!("results: {}", results.folder().display()));
         Ok(Some(results.folder().join(PAGE)))
     }
 }

@@ -20,6 +20,9 @@
 //! }
 //! ```
 
+// `eprintln!` panics where stderr cannot be written.
+#![warn(clippy::print_stderr)]
+
 mod commands;
 mod exit;
 mod expectation;
@@ -36,10 +39,7 @@ mod save_folder;
 mod start_at;
 mod status_lines;
 
-use std::{
-    panic::{self, PanicHookInfo},
-    process::ExitCode,
-};
+use std::{panic, process::ExitCode};
 
 use nix::sys::signal::{SigSet, Signal};
 
@@ -81,18 +81,9 @@ pub fn main(program: Program) -> ExitCode {
 fn abort_on_panic() {
     let print = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        if is_reader_of_stderr_gone(info) {
-            std::process::exit(0);
-        }
         print(info);
         std::process::abort();
     }));
-}
-
-/// Returns whether `eprintln!` has panicked because the reader of stderr is gone, such as `head` in `2>&1 | head`.
-fn is_reader_of_stderr_gone(info: &PanicHookInfo<'_>) -> bool {
-    let text = info.payload().downcast_ref::<String>();
-    text.is_some_and(|text| text.starts_with("failed printing to stderr: Broken pipe"))
 }
 
 /// Makes a write beyond RLIMIT_FSIZE fail, instead of ending the program by SIGXFSZ. All threads inherit the blocked

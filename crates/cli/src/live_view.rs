@@ -9,6 +9,7 @@ use run::{Budget, Heartbeat, Observer, nominal_time};
 use crate::{
     expectation::{Expectation, rounded},
     intervals::Intervals,
+    output::stderr_line,
     status_lines::StatusLines,
 };
 
@@ -61,7 +62,7 @@ impl LiveView {
     /// Prints the `expected` runs, and returns a view of them.
     pub(crate) fn of(expected: Expectation) -> Self {
         if expected.runs() > 0 {
-            eprintln!("{expected}");
+            stderr_line(format_args!("{expected}"));
         }
         Self::new(StatusLines::on_stderr().map_or(Mode::Lines, Mode::Live), expected)
     }
@@ -197,7 +198,7 @@ impl LiveView {
     fn print(&mut self, line: &str, addition: &str) {
         match &mut self.mode {
             Mode::Live(status) => status.print_above(&format!("{line}\n")),
-            Mode::Lines => eprintln!("{line}{addition}"),
+            Mode::Lines => stderr_line(format_args!("{line}{addition}")),
             Mode::Quiet => {}
         }
     }

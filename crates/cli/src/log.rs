@@ -8,6 +8,8 @@ use std::{
 use clap::ValueEnum;
 use tracing::Level;
 
+use crate::output::stderr_line;
+
 /// True if each line on stderr is to be an object in JSON.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
 
@@ -31,7 +33,11 @@ pub(crate) fn start(level: Option<Level>, format: LogFormat) {
 /// Logs to stderr at a level. `None` logs nothing.
 pub(crate) fn start_at(level: Option<Level>, format: LogFormat) {
     let Some(level) = level else { return };
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    // Of a line that cannot be written, tracing-subscriber would complain by `eprintln!`, which then panics.
+    let log = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .log_internal_errors(false)
+        .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => log.without_time().init(),
         LogFormat::Json => {
@@ -44,10 +50,14 @@ pub(crate) fn start_at(level: Option<Level>, format: LogFormat) {
 
 /// Warns the operator of a condition that may be unwanted.
 pub(crate) fn warning(text: &str) {
-    if IS_JSON.load(Relaxed) { tracing::warn!("{text}") } else { eprintln!("WARNING: {text}") }
+    if IS_JSON.load(Relaxed) {
+        tracing::warn!("{text}")
+    } else {
+        stderr_line(format_args!("WARNING: {text}"))
+    }
 }
 
 /// Tells the operator a fact that needs no action.
 pub(crate) fn remark(text: &str) {
-    if IS_JSON.load(Relaxed) { tracing::info!("{text}") } else { eprintln!("{text}") }
+    if IS_JSON.load(Relaxed) { tracing::info!("{text}") } else { stderr_line(format_args!("{text}")) }
 }

@@ -37,7 +37,7 @@ use crate::{
     flags::SessionArgs,
     kept::Kept,
     live_view::LiveView,
-    output::{conclude, file_url, is_reader_gone, note, print, stderr_screen},
+    output::{conclude, file_url, is_reader_gone, note, print, stderr_line, stderr_screen, stderr_text},
 };
 
 /// The most rounds of a third-party program whose proof stays inconclusive, as a multiple of the planned rounds.
@@ -305,7 +305,7 @@ impl<'a> Recording<'a> {
         let title = stopped.as_ref().map_or(title.to_owned(), |stopped| format!("{title} ({stopped})"));
         let reported = self.kept.report(&Report::new(&title, records, analysis), self.args.csv);
         if self.args.json {
-            eprint!("{text}")
+            stderr_text(format_args!("{text}"))
         } else {
             conclude(text)?
         }
@@ -314,16 +314,19 @@ impl<'a> Recording<'a> {
         let is_said =
             matches!(self.end, End::Interrupted) && analysis.interruption.is_some() && !self.args.json;
         if let Some(stopped) = stopped.filter(|_| !is_said && !is_reader_gone) {
-            eprintln!("{stopped}");
+            stderr_line(format_args!("{stopped}"));
         }
         if let Ok(Some(page)) = &reported
             && !is_reader_gone
         {
-            eprintln!("report: {}", file_url(page));
+            stderr_line(format_args!("report: {}", file_url(page)));
         }
         match self.end {
             End::Done if self.earlier.is_some() && self.made == 0 => {
-                eprintln!("the session is complete: all its {} runs are recorded", records.len());
+                stderr_line(format_args!(
+                    "the session is complete: all its {} runs are recorded",
+                    records.len()
+                ));
                 reported.map(|_| Verdict::Good)
             }
             End::Failed(error) => Err(error),
@@ -354,8 +357,8 @@ fn undecided(cases: &[Case], records: &[Record]) -> Vec<Case> {
 fn warn(warnings: &[Warning]) {
     let screen = stderr_screen();
     let lines = warnings.iter().map(|warning| screen.headed(Tone::Warning, "Warning", &warning.to_string()));
-    eprint!("{}", lines.collect::<String>());
+    stderr_text(format_args!("{}", lines.collect::<String>()));
     if !warnings.is_empty() {
-        eprintln!("Remedies: longhaul doctor");
+        stderr_line(format_args!("Remedies: longhaul doctor"));
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     exit::Usage,
     expectation::Expectation,
     flags::{BenchArgs, Defaults, RunArgs},
-    output::{note, print, stdout_screen},
+    output::{note, print, stderr_line, stdout_screen},
     recording::{PeerRuns, Recording, Run, peer_host},
     save_folder,
 };
@@ -60,7 +60,7 @@ pub(super) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {
     if let Some(folder) = folder.filter(|_| verdict == Verdict::Interrupted) {
         let folder = folder.to_string_lossy();
         let quoted = shlex::try_quote(&folder).unwrap_or(Cow::Borrowed(&folder));
-        eprintln!("continue with: longhaul bench --resume {quoted}");
+        stderr_line(format_args!("continue with: longhaul bench --resume {quoted}"));
     }
     Ok(verdict)
 }

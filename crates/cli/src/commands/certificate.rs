@@ -10,6 +10,8 @@ use std::{
 
 use tempfile::NamedTempFile;
 
+use crate::output::stderr_line;
+
 /// The prefix and the suffix of the name of a file that a server has made.
 const START: &str = "longhaul-certificate-";
 const END: &str = ".pem";
@@ -35,7 +37,9 @@ impl Certificate {
         match write(pem) {
             Ok(file) => Some(Self { path: file.path().to_owned(), _own: Some(file) }),
             Err(error) => {
-                eprintln!("note: the certificate is in no file, use its fingerprint: {error}");
+                stderr_line(format_args!(
+                    "note: the certificate is in no file, use its fingerprint: {error}"
+                ));
                 None
             }
         }

@@ -14,7 +14,7 @@ use crate::{
     exit::Usage,
     flags::CheckArgs,
     input::{read_each, read_figures},
-    output::{conclude, stdout_screen},
+    output::{conclude, stderr_line, stdout_screen},
 };
 
 /// Runs `longhaul check`.
@@ -58,6 +58,6 @@ fn suggest(path: &Path, records: &[Record]) -> anyhow::Result<Verdict> {
         |error: io::Error| Usage::new(format!("cannot write ceilings {}: {error}", path.display()));
     let mut file = File::create_new(path).map_err(unwritable)?;
     file.write_all(text.as_bytes()).map_err(unwritable)?;
-    eprintln!("{}: {ceilings} ceilings, a quarter above the peaks seen", path.display());
+    stderr_line(format_args!("{}: {ceilings} ceilings, a quarter above the peaks seen", path.display()));
     Ok(Verdict::Good)
 }

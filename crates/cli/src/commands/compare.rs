@@ -10,7 +10,7 @@ use crate::{
     exit::Usage,
     flags::{CompareArgs, Inconclusive},
     input::read_each,
-    output::{conclude, file_url, stdout_screen},
+    output::{conclude, file_url, stderr_line, stdout_screen},
 };
 
 /// Runs `longhaul compare`. Damaged lines are skipped, and reported as an error after the comparison.
@@ -56,6 +56,6 @@ fn write_page(args: &CompareArgs, comparison: &Comparison, folder: &Path) -> any
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let path = folder.join(COMPARISON_PAGE);
     write_file(&path, &page)?;
-    eprintln!("report: {}", file_url(&path));
+    stderr_line(format_args!("report: {}", file_url(&path)));
     Ok(())
 }

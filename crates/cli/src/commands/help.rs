@@ -10,7 +10,7 @@ use super::manual::page;
 use crate::{
     exit::Usage,
     flags::{self, HelpArgs, ManArgs},
-    output::{print, written},
+    output::{print, stderr_line, written},
     program::licence_texts,
 };
 
@@ -43,7 +43,7 @@ pub(super) fn manual_pages(args: &ManArgs) -> anyhow::Result<Verdict> {
         let name = command.get_display_name().unwrap_or_else(|| command.get_name());
         fs::write(folder.join(format!("{name}.1")), page(command)?).with_context(unwritable)?;
     }
-    eprintln!("manual pages: {}", folder.display());
+    stderr_line(format_args!("manual pages: {}", folder.display()));
     Ok(Verdict::Good)
 }
 

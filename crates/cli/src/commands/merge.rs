@@ -24,7 +24,7 @@ use super::signals::Signals;
 use crate::{
     exit::Usage,
     flags::MergeArgs,
-    output::{note, print},
+    output::{note, print, stderr_line},
 };
 
 /// The file of the sum, beside the records.
@@ -42,7 +42,7 @@ pub(super) fn main(args: MergeArgs) -> anyhow::Result<Verdict> {
             outcome = &mut merge => outcome?,
             () = signals.end() => match STOP.demand() {
                 Stopped::Before => {
-                    eprintln!("interrupted: nothing is written");
+                    stderr_line(format_args!("interrupted: nothing is written"));
                     Ok(Verdict::Interrupted)
                 }
                 Stopped::After => merge.await?,
@@ -75,7 +75,7 @@ fn merge(args: &MergeArgs, stop: &Stop) -> anyhow::Result<Verdict> {
         note(&format!("records that were given more than once count once: {} left out", written.repeated));
     }
     print(&described(&written.merged))?;
-    eprintln!("results: {}", output.display());
+    stderr_line(format_args!("results: {}", output.display()));
     let ended = if unfinished > 0 { Verdict::RunFailed } else { Verdict::Good };
     Ok(verdict(&written.merged, args.expect).min(ended))
 }

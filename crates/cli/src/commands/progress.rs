@@ -6,7 +6,10 @@ use client::Heartbeat;
 use metrics::Stamp;
 use record::{ByteSize, mib, mib_per_s, three_digits};
 
-use crate::{expectation::rounded, flags::RemoteArgs, intervals::Intervals, status_lines::StatusLines};
+use crate::{
+    expectation::rounded, flags::RemoteArgs, intervals::Intervals, output::stderr_line,
+    status_lines::StatusLines,
+};
 
 /// The time between two lines where a line cannot be redrawn.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -56,7 +59,7 @@ impl Shown {
     fn show(&mut self, heartbeat: Heartbeat) {
         if let Mode::Intervals(intervals) = &mut self.mode {
             let ended = intervals.report(self.began.elapsed(), heartbeat.bytes);
-            ended.iter().for_each(|line| eprintln!("{line}"));
+            ended.iter().for_each(|line| stderr_line(format_args!("{line}")));
             return;
         }
         let now = Stamp::now();
@@ -77,7 +80,7 @@ impl Shown {
         let line = line(heartbeat, self.size, rate, self.began.elapsed());
         match &mut self.mode {
             Mode::Live(status) => status.draw(&[line]),
-            Mode::Lines => eprintln!("{line}"),
+            Mode::Lines => stderr_line(format_args!("{line}")),
             Mode::Intervals(_) | Mode::Quiet => {}
         }
     }

@@ -7,6 +7,8 @@ use client::{Retry, RetryOptions};
 
 use super::values::seconds;
 
+use crate::output::stderr_line;
+
 /// The default of curl's `--max-redirs`.
 const MAX_REDIRECTS: &str = "50";
 
@@ -51,7 +53,11 @@ impl RepeatArgs {
 /// Prints the reason of a retry and its wait on stderr.
 pub(crate) fn announce(retry: &Retry<'_>) {
     let Retry { fault, wait, left, .. } = retry;
-    eprintln!("note: {}; next try in {} s (retries left: {left})", fault.message, wait.as_secs_f64());
+    stderr_line(format_args!(
+        "note: {}; next try in {} s (retries left: {left})",
+        fault.message,
+        wait.as_secs_f64()
+    ));
 }
 
 /// Parses a duration, which may be 0. A bare number is seconds, as for curl.

@@ -5,7 +5,7 @@ use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path, path::PathBuf};
 use clap::Args;
 use client::{Credentials, HeaderEdit, RequestOptions, Statuses};
 
-use crate::exit::Usage;
+use crate::{exit::Usage, output::stderr_line};
 
 /// The largest file of a token or of header lines, in bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -117,7 +117,7 @@ fn token(path: &Path) -> Result<String, Usage> {
     let text = read(path, "--token-file ")?;
     let mode = fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.permissions().mode());
     if mode.is_some_and(|mode| mode & OF_OTHERS != 0) {
-        eprintln!("WARNING: other users may read {}; chmod 600 forbids it", path.display());
+        stderr_line(format_args!("WARNING: other users may read {}; chmod 600 forbids it", path.display()));
     }
     Ok(text.trim().to_owned())
 }

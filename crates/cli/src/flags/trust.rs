@@ -9,7 +9,7 @@ use std::{
 use clap::{ArgGroup, Args};
 use transport::{Identity, KeyLog, TlsVersion, Trust};
 
-use crate::{exit::Usage, log};
+use crate::{exit::Usage, log, output::stderr_line};
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TlsArgs {
@@ -74,9 +74,9 @@ impl TrustArgs {
     /// Returns the trust in the server. Warns if any certificate is trusted.
     pub(crate) fn trust(&self) -> Result<Trust, Usage> {
         if self.insecure {
-            eprintln!(
+            stderr_line(format_args!(
                 "WARNING: --insecure accepts any certificate: an attacker can read and change everything"
-            );
+            ));
             return Ok(Trust::AnyCertificate);
         }
         match (&self.cacert, self.pin) {

@@ -3,6 +3,8 @@
 use metrics::Stamp;
 use process::Resources;
 
+use crate::output::stderr_line;
+
 /// The shortest session whose processor time is stated, in seconds. A shorter session spends most of that time at its
 /// start.
 const WORTH_STATING_S: f64 = 10.0;
@@ -15,7 +17,7 @@ pub(super) fn state_own_cost(began: Stamp, before: Option<Resources>) {
         return;
     }
     let share = 100.0 * busy / elapsed;
-    eprintln!(
+    stderr_line(format_args!(
         "besides both ends, longhaul took {busy:.2} s of processor time in {elapsed:.0} s ({share:.1} % of a core)"
-    );
+    ));
 }
