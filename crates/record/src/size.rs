@@ -17,8 +17,15 @@ pub struct ByteSize(pub u64);
 
 /// An error for a text that is not a size.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a size; use a number of bytes, or a number with KiB, MiB, GiB, KB, MB or GB")]
-pub struct SizeError(String);
+#[non_exhaustive]
+pub enum SizeError {
+    /// The text is no number with a known unit.
+    #[error("'{0}' is not a size; use a number of bytes, or a number with KiB, MiB, GiB, KB, MB or GB")]
+    Malformed(String),
+    /// The size takes more than 64 bits.
+    #[error("'{0}' is too large; sizes are below 16 EiB")]
+    TooLarge(String),
+}
 
 impl FromStr for ByteSize {
     type Err = SizeError;
@@ -29,8 +36,12 @@ impl FromStr for ByteSize {
             unit @ ("k" | "K" | "m" | "M" | "g" | "G" | "t" | "T") => format!("{number}{unit}iB"),
             _ => text.to_owned(),
         };
-        let size = whole.parse::<bytesize::ByteSize>().map_err(|_| SizeError(text.to_owned()))?;
-        Ok(Self(size.as_u64()))
+        let malformed = |_| SizeError::Malformed(text.to_owned());
+        match whole.parse::<bytesize::ByteSize>().map_err(malformed)?.as_u64() {
+            // bytesize takes the largest number for all that are larger.
+            u64::MAX if number.trim() != u64::MAX.to_string() => Err(SizeError::TooLarge(text.to_owned())),
+            bytes => Ok(Self(bytes)),
+        }
     }
 }
 
@@ -68,6 +79,9 @@ pub enum RateError {
         "'{0}' is not a rate in bytes per second; use a number with KiB, MiB, GiB, KB, MB or GB: 10 Mbit/s are 1250KB"
     )]
     NotBytes(String),
+    /// The rate has more than 64 bits.
+    #[error(transparent)]
+    TooLarge(SizeError),
     /// The rate is zero.
     #[error("a rate of 0 is not possible; use at least one byte per second")]
     Zero,
@@ -98,7 +112,10 @@ impl FromStr for Rate {
     type Err = RateError;
 
     fn from_str(text: &str) -> Result<Self, RateError> {
-        let bytes = text.parse::<ByteSize>().map_err(|SizeError(text)| RateError::NotBytes(text))?;
+        let bytes: ByteSize = text.parse().map_err(|error| match error {
+            SizeError::Malformed(text) => RateError::NotBytes(text),
+            SizeError::TooLarge(_) => RateError::TooLarge(error),
+        })?;
         bytes.0.try_into()
     }
 }
@@ -199,7 +216,11 @@ mod tests {
             assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
         }
         for text in ["", "x", "-1", "64XB", "KiB", "1q", "64KiBs", "ä"] {
-            assert!(text.parse::<ByteSize>().is_err(), "{text}");
+            assert_eq!(text.parse::<ByteSize>(), Err(SizeError::Malformed(text.into())));
+        }
+        for text in ["16EiB", "99999999TiB"] {
+            assert_eq!(text.parse::<ByteSize>(), Err(SizeError::TooLarge(text.into())));
+            assert!(text.parse::<Rate>().unwrap_err().to_string().contains("too large"));
         }
     }
 
@@ -217,6 +238,7 @@ mod tests {
             (9000, "9000B"),
             (512_000, "500KiB"),
             (u64::from(u32::MAX), "4294967295B"),
+            (u64::MAX, "18446744073709551615B"),
         ] {
             assert_eq!(ByteSize(bytes).to_string(), text);
             assert_eq!(text.parse(), Ok(ByteSize(bytes)));

@@ -11,6 +11,7 @@ use crate::{
     expectation::Expectation,
     flags::{MAX_CONNECTIONS, ReproduceArgs},
     input::read,
+    output::stderr_line,
     recording::Recording,
 };
 
@@ -43,18 +44,23 @@ pub(super) fn main(args: &ReproduceArgs) -> anyhow::Result<Verdict> {
 /// reason.
 fn cases(records: &[Record]) -> Vec<Case> {
     let (mut known, mut cases) = (HashSet::new(), Vec::new());
-    // A run with a peer is left out, because a run with longhaul's own ends has the same case.
-    let is_own = |record: &&Record| record.peer_program.is_none() && record.purpose != Some(Purpose::Control);
-    for record in records.iter().filter(is_own) {
+    for record in records.iter().filter(|record| is_own(record)) {
         if !known.insert(record.case.key()) {
             continue;
         }
         match obstacle(record) {
             None => cases.push(record.case.clone()),
-            Some(obstacle) => eprintln!("note: {} is left out: {obstacle}", record.case.key()),
+            Some(obstacle) => {
+                stderr_line(format_args!("note: {} is left out: {obstacle}", record.case.key()))
+            }
         }
     }
     cases
+}
+
+/// Returns whether a run is a measurement of longhaul's own ends. A run with a peer has the case of a run without one.
+fn is_own(record: &Record) -> bool {
+    record.peer_program.is_none() && record.purpose != Some(Purpose::Control)
 }
 
 /// Returns the reason why a case cannot be run again, or `None` if it can. Records may come from anybody, so no record
@@ -79,11 +85,12 @@ fn obstacle(record: &Record) -> Option<&'static str> {
     }
 }
 
-/// Returns the number of records of the first case.
+/// Returns the number of records of the first case that can be run again.
 fn rounds(records: &[Record]) -> u32 {
-    let first = records.first().map(|record| record.case.key());
-    let same = records.iter().filter(|record| Some(record.case.key()) == first);
-    u32::try_from(same.count()).unwrap_or(u32::MAX)
+    let can_repeat = |record: &&Record| is_own(record) && obstacle(record).is_none();
+    let mut keys = records.iter().filter(can_repeat).map(|record| record.case.key());
+    let Some(first) = keys.next() else { return 0 };
+    u32::try_from(1 + keys.filter(|key| *key == first).count()).unwrap_or(u32::MAX)
 }
 
 /// Returns the error, with the folders below `path` that contain records.
@@ -109,6 +116,10 @@ mod tests {
     #[test]
     fn each_case_is_run_once_and_none_that_names_a_file() {
         let records = [
+            record(|record| {
+                let curl = record::PeerProgram { version: None, command: "curl".into() };
+                (record.peer, record.peer_program) = (Some("curl".into()), Some(curl));
+            }),
             record(|_| ()),
             record(|record| record.round = 1),
             record(|record| record.purpose = Some(Purpose::Control)),
@@ -124,6 +135,6 @@ mod tests {
         ];
         let cases = cases(&records);
         assert_eq!(cases.len(), 1, "{cases:?}");
-        assert_eq!(rounds(&records), 4);
+        assert_eq!((rounds(&records), rounds(&records[..1])), (2, 0));
     }
 }

@@ -58,13 +58,13 @@ pub(super) fn run(args: &RemoteArgs) -> anyhow::Result<Verdict> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let verdict = runtime.block_on(async {
         let mut interruption = Interruption::catch()?;
-        let mut verdict = Verdict::Good;
+        let (mut verdict, mut session) = (Verdict::Good, Session::default());
         for round in 1..=args.rounds {
             let file = folder.path().join(format!("{round}.jsonl"));
             let Some(status) = run_round(&file, &mut interruption).await? else {
                 return Ok(Verdict::Interrupted);
             };
-            let record = record_of(round, &file, status)?;
+            let record = record_of(round, &file, status)?.map(|record| session.adopt(record, round));
             if let Some(record) = &record {
                 results.iter_mut().try_for_each(|results| results.write(record))?;
                 print(&if args.json { record.to_line()? } else { goodput_line(record) })?;
@@ -77,6 +77,22 @@ pub(super) fn run(args: &RemoteArgs) -> anyhow::Result<Verdict> {
         print(&summary.line())?;
     }
     Ok(verdict)
+}
+
+/// The session of all rounds, of which each process knows its own round alone.
+#[derive(Default)]
+struct Session {
+    /// The identifier of the first round's process, which becomes that of all.
+    run_id: Option<String>,
+}
+
+impl Session {
+    /// Makes a record that of a round of this session. Rounds are counted from 1 here, and from 0 in records.
+    fn adopt(&mut self, mut record: Record, round: u32) -> Record {
+        record.run_id = self.run_id.get_or_insert_with(|| record.run_id.clone()).clone();
+        record.round = round.saturating_sub(1);
+        record
+    }
 }
 
 /// Runs this command line again as one round. `None` if a signal interrupts the command. The round has ended then, too.
@@ -182,6 +198,16 @@ mod tests {
     use record::{Case, Fault, FaultKind};
 
     use super::*;
+
+    #[test]
+    fn all_rounds_are_of_the_session_of_the_first() {
+        let mut session = Session::default();
+        let mut adopt = |run_id: &str, round| {
+            let record = session.adopt(Record::new(run_id, Case::new("h2")), round);
+            (record.run_id, record.round)
+        };
+        assert_eq!([adopt("a", 1), adopt("b", 3)], [("a".into(), 0), ("a".into(), 2)]);
+    }
 
     #[test]
     fn the_last_line_counts_failed_rounds_and_has_the_median_of_the_others() {

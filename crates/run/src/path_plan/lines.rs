@@ -69,6 +69,7 @@ pub fn setting_lines(protocol: &Protocol, window: u64, socket: u64) -> Vec<Setti
             ),
         ],
         _ => {
+            let port = if protocol.is_encrypted() { "443 ssl" } else { "80" };
             let own = "TCP's window is the kernel's: SO_RCVBUF and SO_SNDBUF, before listen() or connect()";
             vec![
                 line(
@@ -86,7 +87,7 @@ pub fn setting_lines(protocol: &Protocol, window: u64, socket: u64) -> Vec<Setti
                 ),
                 line(
                     "nginx",
-                    format!("listen 443 ssl rcvbuf={socket} sndbuf={socket};"),
+                    format!("listen {port} rcvbuf={socket} sndbuf={socket};"),
                     "nginx.org/en/docs/http/ngx_http_core_module.html#listen",
                 ),
                 caddy("it leaves sockets to the kernel, so the sysctl above counts"),
@@ -146,6 +147,8 @@ mod tests {
             };
             assert!(lines.iter().filter(with_bytes).count() >= 3, "{}", protocol.name);
             assert!(lines.iter().all(|line| !line.source.is_empty()));
+            let has_tls = lines.iter().any(|line| line.line.contains(" ssl "));
+            assert!(!has_tls || protocol.is_encrypted(), "{}", protocol.name);
         }
     }
 
