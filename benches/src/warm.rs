@@ -3,7 +3,10 @@
 use std::{
     net::SocketAddr,
     rc::Rc,
-    sync::mpsc::{self, Receiver, Sender},
+    sync::{
+        OnceLock,
+        mpsc::{self, Receiver, Sender},
+    },
     thread,
     time::Duration,
 };
@@ -17,6 +20,9 @@ use crate::{
     Instruments,
     exchange::{Part, serve},
 };
+
+/// The cores of all pairs. They are chosen before the first pair binds this thread to one of them.
+static CORES: OnceLock<Option<Cores>> = OnceLock::new();
 
 /// The name in the server's certificate.
 const NAME: &str = "localhost";
@@ -34,7 +40,7 @@ impl WarmPair {
     /// each bound to a core, if there are two.
     pub fn connect(protocol: &'static Protocol) -> Self {
         let transport = transport::of(protocol).expect("an implementation");
-        let cores = Cores::choose();
+        let cores = *CORES.get_or_init(Cores::choose);
         let (server, parts) = mpsc::channel();
         let (report, listening) = mpsc::channel();
         thread::spawn(move || {

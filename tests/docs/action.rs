@@ -55,15 +55,17 @@ fn a_proof_that_fails_fails_the_step_with_summary_and_junit() {
 }
 
 #[test]
-fn a_comparison_that_finds_nothing_passes_with_its_table_as_the_summary() {
+fn a_command_that_writes_no_records_has_its_output_as_the_summary() {
     let folder = tempfile::tempdir().unwrap();
     let (bench, _) = act(folder.path(), "bench --protocol h1c --size 1MiB --rounds 1 --quiet");
     assert_eq!(bench.status.code(), Some(0), "{}", text(&bench.stderr));
     fs::remove_file(folder.path().join("summary")).unwrap();
-    fs::rename(folder.path().join("longhaul-results"), folder.path().join("base")).unwrap();
-    let (output, summary) = act(folder.path(), "compare base base");
+    // The folder has the records and the report of the bench.
+    let (output, summary) = act(folder.path(), "compare longhaul-results longhaul-results");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert!(
-        summary.starts_with("### longhaul compare: exit code 0\n\n```text\n") || summary.contains("```text")
-    );
+    assert!(summary.starts_with("### longhaul compare: exit code 0\n```text\nh1c/up/"), "{summary}");
+    fs::remove_file(folder.path().join("summary")).unwrap();
+    let (again, summary) = act(folder.path(), "bench --protocol h1c --size 1MiB --rounds 1 --quiet");
+    assert_eq!(again.status.code(), Some(1), "{}", text(&again.stderr));
+    assert!(summary.starts_with("### longhaul bench: exit code 1\n```text\n"), "{summary}");
 }
