@@ -123,6 +123,18 @@ fn a_browser_finds_nothing_wrong_with_the_page_of_an_interrupted_bench() {
 }
 
 #[test]
+fn the_page_of_a_bench_whose_runs_all_failed_has_its_table() {
+    let Some(peers) = peers() else { return };
+    let out = Out::new();
+    let folder = out.text();
+    let matrix = ["--protocol", "h2c,h2", "--chunk-size", "64KiB,1MiB", "--size", "16MiB", "--rounds", "1"];
+    let flags = ["bench", "--quiet", "--no-ceiling", "--timeout", "1us", "--out", &folder];
+    assert_eq!(run(&[&flags[..], &matrix].concat()).status.code(), Some(1));
+    let page = out.path().join("report.html");
+    assert_success(&browser("check.mjs", &peers, &page).args(["--only", "remarks"]).output().unwrap());
+}
+
+#[test]
 fn a_browser_finds_nothing_wrong_with_the_page_of_a_comparison() {
     let Some(peers) = peers() else { return };
     let out = bench(&[]);

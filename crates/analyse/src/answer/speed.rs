@@ -228,14 +228,14 @@ impl Contest {
 }
 
 impl Contestant {
-    /// Returns the row with the highest median among the rows of one protocol.
+    /// Returns the row with the highest median among the rows of one protocol; `None` if they moved no bytes.
     fn best(rows: &[&Row<'_>]) -> Option<Self> {
         let median = |row: &Row<'_>| row.goodput.map_or(0.0, |goodput| goodput.median);
         let row = rows.iter().max_by(|a, b| median(a).total_cmp(&median(b)))?;
         Some(Self {
             protocol: row.case.protocol.clone(),
             chunk: row.key.case.chunk,
-            goodput: row.goodput?,
+            goodput: row.goodput.filter(|goodput| goodput.median > 0.0)?,
             series: row.key.to_string(),
         })
     }

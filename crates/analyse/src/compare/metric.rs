@@ -1,6 +1,6 @@
 //! The metrics: one table entry for each figure that is compared.
 
-use record::{End, Record};
+use record::{End, Record, three_digits};
 use serde::{Serialize, Serializer};
 
 use crate::Verdict;
@@ -23,8 +23,8 @@ pub struct Metric {
     pub if_worse: Verdict,
     /// The divisor that converts a value from the unit of a record to the unit in the name.
     unit: f64,
-    /// The number of digits after the decimal point.
-    digits: usize,
+    /// The number of digits after the decimal point; `None` for three significant digits.
+    digits: Option<usize>,
     value: fn(&Record) -> Option<f64>,
 }
 
@@ -54,7 +54,7 @@ pub static METRICS: &[Metric] = &[
         family: MetricFamily::Goodput,
         if_worse: Verdict::Slower,
         unit: MIB,
-        digits: 0,
+        digits: None,
         value: |record| record.goodput_bytes_per_s,
     },
     peak_rss("sender's peak RSS MiB", |record| peak(record, End::Sender)),
@@ -74,7 +74,7 @@ const fn peak_rss(name: &'static str, value: fn(&Record) -> Option<f64>) -> Metr
         family: MetricFamily::Other,
         if_worse: Verdict::MemoryOver,
         unit: MIB,
-        digits: 1,
+        digits: Some(1),
         value,
     }
 }
@@ -88,7 +88,7 @@ const fn cpu(name: &'static str, value: fn(&Record) -> Option<f64>) -> Metric {
         family: MetricFamily::Other,
         if_worse: Verdict::Slower,
         unit: 1.0,
-        digits: 3,
+        digits: Some(3),
         value,
     }
 }
@@ -111,11 +111,23 @@ impl Metric {
 
     /// Returns a value as text, in the unit of the metric's name.
     pub fn show(&self, value: f64) -> String {
-        format!("{:.*}", self.digits, value / self.unit)
+        let value = value / self.unit;
+        self.digits.map_or_else(|| three_digits(value), |digits| format!("{value:.digits$}"))
     }
 }
 
 /// Serialises a metric as its name.
 pub(crate) fn name<S: Serializer>(metric: &&'static Metric, serializer: S) -> Result<S::Ok, S::Error> {
     metric.name.serialize(serializer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_goodput_has_as_many_digits_as_a_fast_one() {
+        let shown = [0.4612, 1.41, 3030.4].map(|mib| METRICS[0].show(mib * MIB));
+        assert_eq!(shown, ["0.461", "1.41", "3030"]);
+    }
 }

@@ -211,6 +211,8 @@ fn uncertainty(row: &Row<'_>) -> String {
     let Some(goodput) = row.goodput else { return "-".into() };
     let Interval { low, high } = goodput.range();
     match goodput.interval {
+        // Of empty bodies, no byte moves.
+        Some(_) if goodput.median <= 0.0 => "-".into(),
         Some(_) => {
             let half = (high - goodput.median).max(goodput.median - low);
             format!("{:.0} %", (100.0 * half / goodput.median).ceil())

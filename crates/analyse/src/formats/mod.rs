@@ -27,6 +27,7 @@ mod proof;
 mod proof_lines;
 mod reproduction;
 mod screen;
+mod setups;
 mod table;
 mod tuning;
 

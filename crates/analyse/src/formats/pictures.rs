@@ -7,12 +7,13 @@ use std::{
 };
 
 use plotters::{coord::Shift, prelude::*};
-use record::{ByteSize, CaseKey, Direction, End, ProtocolFacts};
+use record::{ByteSize, Direction, End, ProtocolFacts};
 use stats::{Interval, Spread};
 
 use super::{
     FormatError, Report, distinct,
     palette::{self, Style},
+    setups::setups,
 };
 use crate::Row;
 
@@ -52,19 +53,24 @@ pub fn write_pictures(report: &Report<'_>, folder: &Path) -> Result<(), FormatEr
 }
 
 fn pictures(rows: &[Row<'_>], direction: Direction) -> Vec<Picture> {
-    let is_shown = |row: &&Row<'_>| row.case.direction == direction && row.peer_end().is_none();
-    let rows: Vec<&Row<'_>> = rows.iter().filter(is_shown).collect();
+    let setups = setups(rows);
+    let is_shown =
+        |(row, _): &(&Row<'_>, &String)| row.case.direction == direction && row.peer_end().is_none();
+    let rows: Vec<(&Row<'_>, &String)> = rows.iter().zip(&setups).filter(is_shown).collect();
     // The cases of a chart differ in protocol and chunk size alone. The largest group of such cases is shown.
+    let group = |(row, setup): &(&Row<'_>, &String)| (row.case.body, (*setup).clone());
     let mut groups = HashMap::new();
-    rows.iter().for_each(|row| *groups.entry(setup(row)).or_insert(0) += 1);
-    let Some(like) = rows.iter().max_by_key(|row| (groups.get(&setup(row)), row.case.body)).copied() else {
+    rows.iter().for_each(|row| *groups.entry(group(row)).or_insert(0) += 1);
+    let Some(like) = rows.iter().max_by_key(|row| (groups.get(&group(row)), row.0.case.body)).copied() else {
         return Vec::new();
     };
-    let rows: Vec<&Row<'_>> = rows.iter().copied().filter(|row| setup(row) == setup(like)).collect();
+    let rows: Vec<&Row<'_>> =
+        rows.iter().filter(|row| group(row) == group(&like)).map(|(row, _)| *row).collect();
+    let title = if like.1.is_empty() { String::new() } else { format!(", {}", like.1) };
     let word = if direction == Direction::Up { "Upload" } else { "Download" };
     let of = |what: &str, name: &str, unit, figure: fn(&Row<'_>) -> Option<Spread>| Picture {
         file: format!("{name}-{direction}.svg"),
-        title: format!("{word}: {what} by chunk size, bodies of {}", like.case.body),
+        title: format!("{word}: {what} by chunk size, bodies of {}{title}", like.0.case.body),
         unit,
         lines: lines(&rows, figure),
     };
@@ -86,13 +92,6 @@ fn in_mib(spread: Spread) -> Spread {
     let mib = |bytes: f64| bytes / f64::from(1 << 20);
     let interval = spread.interval.map(|all| Interval { low: mib(all.low), high: mib(all.high) });
     Spread { median: mib(spread.median), least: mib(spread.least), most: mib(spread.most), interval }
-}
-
-/// Returns the identity of a row without protocol and chunk size.
-fn setup<'r>(row: &'r Row<'_>) -> (CaseKey, Option<&'r str>, Option<&'r str>) {
-    let mut key = row.key.case.without_protocol();
-    key.chunk = ByteSize(0);
-    (key, row.key.label.as_deref(), row.key.peer.as_deref())
 }
 
 fn lines(rows: &[&Row<'_>], figure: fn(&Row<'_>) -> Option<Spread>) -> Vec<Line> {
@@ -281,6 +280,23 @@ mod tests {
         assert_eq!(lines.iter().map(|line| line.points.len()).collect::<Vec<_>>(), [2, 1]);
         assert_eq!(lines[0].points[0].0, 1 << 14);
         assert!(folder.path().join("peak-rss-receiver-up.svg").exists());
+    }
+
+    #[test]
+    fn a_line_has_one_set_of_limits() {
+        let of = |chunk: u64, window: u64| {
+            with(run("h2"), |record| {
+                record.case.chunk = ChunkSize::try_from(chunk).unwrap();
+                record.case.limits.set(&record::H2_WINDOW, record::LimitValue::Bytes(window)).unwrap();
+            })
+        };
+        let windows = [1 << 20, 8 << 20];
+        let records: Vec<Record> =
+            windows.into_iter().flat_map(|window| [of(1 << 14, window), of(1 << 16, window)]).collect();
+        let analysis = Analysis::of(&records);
+        let picture = &pictures(&analysis.rows, Direction::Up)[0];
+        assert_eq!(picture.lines.iter().map(|line| line.points.len()).collect::<Vec<_>>(), [2]);
+        assert!(picture.title.contains("h2-window="), "{}", picture.title);
     }
 
     #[test]

@@ -53,6 +53,18 @@ fn each_class_has_its_fastest_protocol_and_baselines_take_no_part() {
 }
 
 #[test]
+fn empty_bodies_take_no_part() {
+    let empty = || [runs("h1c", &[0.0; 6]), runs("h2c", &[0.0; 6])].concat();
+    let lines = |records: &[Record]| -> Vec<String> {
+        answers(records).iter().filter_map(SpeedAnswer::fastest_line).collect()
+    };
+    assert_eq!(lines(&empty()), Vec::<String>::new());
+    let moved = [empty(), runs("h1", &around(30.0)), runs("h2", &around(20.0))].concat();
+    assert!(lines(&moved).concat().contains("TLS h1 30.0"), "{:?}", lines(&moved));
+    assert!(!lines(&moved).concat().contains("NaN"), "{:?}", lines(&moved));
+}
+
+#[test]
 fn one_case_has_no_answer_and_few_runs_tell_nothing_apart() {
     assert_eq!(answers(&[runs("tcp", &around(9.0)), runs("h2c", &around(5.0))].concat()), []);
     let few = [runs("h1c", &[50.0, 51.0]), runs("h2c", &[10.0, 11.0])].concat();

@@ -20,7 +20,7 @@ pub(super) struct CaseData<'a> {
     peer: Option<&'a str>,
     /// The part of the name with the axes that are not at their defaults.
     variant: String,
-    /// The axes that the cases of a chart have in common; see [`setups`](super::setups::setups).
+    /// The axes that the cases of a chart have in common; see [`setups`](crate::formats::setups::setups).
     setup: String,
     runs: usize,
     failed: usize,

@@ -166,11 +166,14 @@ function withPeaks(cases) {
   return measured.some(isHttp) ? measured.filter(isHttp) : measured;
 }
 
-const rssByBodyPlan = (cases) =>
-  memoryPlan(inLinesOver(withPeaks(cases), "body"), "body", "body size", {
+/** The chart of memory by body size. An empty body has no place on its logarithmic axis. */
+function rssByBodyPlan(cases) {
+  const measured = withPeaks(cases.filter((c) => c.body_bytes > 0));
+  return memoryPlan(inLinesOver(measured, "body"), "body", "body size", {
     setup: DIMENSIONS.setup,
     chunk: DIMENSIONS.chunk,
   });
+}
 
 /** The chart of memory by chunk size. It also shows cases in which neither chunk size nor body size varies. */
 function rssByChunkPlan(cases) {

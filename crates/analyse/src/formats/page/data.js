@@ -23,7 +23,10 @@ const VERDICTS = {
 };
 
 function numberFormat(decimals) {
-  const format = new Intl.NumberFormat("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  // As Rust rounds, which writes the other tables.
+  const roundingMode = "halfEven";
+  const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+  const format = new Intl.NumberFormat("en", { ...digits, roundingMode });
   return (value) => (value == null ? NONE : format.format(value));
 }
 

@@ -9,10 +9,10 @@ use super::{
     super::{
         Report, distinct, findings,
         palette::{self, Style},
+        setups::setups,
     },
     case_data::{CaseData, UntunedData},
     proof_data::ProofData,
-    setups::setups,
     tiles::{Tile, tiles},
     timeline,
 };

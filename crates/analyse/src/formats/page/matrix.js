@@ -69,13 +69,14 @@ function matrixTable(cases, { label, value, text, spread }) {
   ];
 }
 
-/** The section with the matrix; null unless protocols and chunk sizes both vary. */
+/** The section with the matrix; null unless protocols and chunk sizes both vary and a figure is known. */
 function matrixSection() {
   const cases = data.cases.filter((c) => c.peer === null && !c.is_control && !CEILINGS.has(c.protocol));
   const varied = inLinesOver(inLinesOver(cases, "protocol"), "chunk");
   if (varied.length === 0) return null;
   const isKnown = ({ value }) => varied.some((c) => value(c) != null);
   const figures = Object.keys(MATRIX_FIGURES).filter((name) => isKnown(MATRIX_FIGURES[name]));
+  if (figures.length === 0) return null;
   const dimensions = { direction: DIMENSIONS.direction, setup: DIMENSIONS.setup, body: DIMENSIONS.body };
   const plan = { cases: varied, dimensions };
   const chosen = {};

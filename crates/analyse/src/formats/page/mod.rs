@@ -3,7 +3,6 @@
 mod case_data;
 mod data;
 mod proof_data;
-mod setups;
 mod static_page;
 mod tiles;
 mod timeline;

@@ -22,12 +22,18 @@ const ratioColumn = (head, term, of, markOf) =>
       ]
     : [];
 
-/** The name of a case, with the programs of both ends if one of them is not longhaul. */
-const nameOf = (c) => (c.peer === null ? c.name : c.series);
+/** The name of a case, with label and peer, or with the programs of both ends if one of them is not longhaul. */
+const nameOf = (c) => c.series;
 
 /** The properties of a case beyond protocol, direction, chunk and body: other axes, label, peer, programs. */
 const restOf = (c) =>
   c.peer === null ? [c.variant, c.series.slice(c.name.length).trim()].filter(Boolean).join(" ") : c.series;
+
+/** The columns of a saved file for a range: both ends of the interval, or the least and the greatest value. */
+const savedRange = (head, of, convert = (value) => value) => [
+  [`${head}, low`, (c) => convert(of(c)?.low ?? of(c)?.least ?? null)],
+  [`${head}, high`, (c) => convert(of(c)?.high ?? of(c)?.most ?? null)],
+];
 
 const DIRECTION = {
   head: "direction",
@@ -81,6 +87,7 @@ const COLUMNS = [
     term: "range",
     value: (c) => toMib(c.goodput_bytes_per_s?.low ?? c.goodput_bytes_per_s?.least),
     text: (_, c) => given(c.goodput_bytes_per_s, (spread) => rangeText(spread, (rate) => threeDigits(toMib(rate)))) ?? NONE,
+    saved: savedRange("MiB/s", (c) => c.goodput_bytes_per_s, toMib),
   },
   {
     head: "Gbit/s",
@@ -160,9 +167,9 @@ const COLUMNS = [
 
 /** The table of all cases as CSV: names in full, and plain numbers. */
 function saveCases() {
-  const head = ["case", ...COLUMNS.map(({ head }) => head)];
-  const row = (c) => [nameOf(c), ...COLUMNS.map(({ raw, value }) => (raw ?? value)(c))];
-  saveCsv("cases.csv", head, data.cases.map(row));
+  const columns = COLUMNS.flatMap(({ head, raw, value, saved }) => saved ?? [[head, raw ?? value]]);
+  const row = (c) => [nameOf(c), ...columns.map(([, value]) => value(c))];
+  saveCsv("cases.csv", ["case", ...columns.map(([head]) => head)], data.cases.map(row));
 }
 
 function cell(column, c) {

@@ -132,8 +132,18 @@ const TERMS = {
   },
 };
 
+/** True if both ends of every case ran on one machine, with nothing but loopback between them. */
+const IS_LOOPBACK =
+  data.machines.every((machine) => machine.peer_host == null) &&
+  data.cases.every((c) => c.network == null && (c.peer !== null || c.failed === c.runs || (c.sender && c.receiver)));
+
 const READING = [
-  "Both ends ran on the machine named above and reached each other over loopback: they shared its cores, no network lay between them, and the kernel may hand over segments far larger than a network’s packets. The figures of a network can be lower or higher. Compare ratios within one set of records. Absolute figures of different days or machines drift by a factor of two.",
+  ...(IS_LOOPBACK
+    ? [
+        "Both ends ran on the machine named above and reached each other over loopback: they shared its cores, no network lay between them, and the kernel may hand over segments far larger than a network’s packets. The figures of a network can be lower or higher.",
+      ]
+    : []),
+  "Compare ratios within one set of records. Absolute figures of different days or machines drift by a factor of two.",
   "Peak RSS does not count the memory that the kernel holds for sockets. Percentiles are over all rounds. Timelines are those of the run with the median goodput.",
 ];
 
