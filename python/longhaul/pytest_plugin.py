@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
-from typing import Callable, Sequence, Union
+from pathlib import Path
+from typing import Callable, Mapping, Optional, Sequence, Union
 
 import pytest
 
@@ -19,18 +21,22 @@ class ConstantMemory:
 
     Each method runs `longhaul prove` and fails the test unless memory is constant. Keyword arguments become its flags:
     `slope_limit="1MiB"` is `--slope-limit 1MiB`, and a list is joined by commas. The report of a proof is returned.
+    Its results are in a numbered folder below that of the test.
     """
 
     def __init__(self, folder: os.PathLike):
-        self._folder = folder
+        self._folder = Path(folder)
+        self._numbers = itertools.count(1)
 
     def __call__(self, subject: Union[Command, Callable[[int], object]], sizes: Sequence[str] = (), **flags) -> str:
         """Proves a command with `{n}` for the size of its input, or a function that takes this size.
 
         The function must be at the top level of a module, since each call has a process of its own.
         """
-        command = _call_of(subject) if callable(subject) else list(subject)
-        return self._prove(["--series", ",".join(sizes or ["64MiB", "256MiB", "1GiB"])], command, flags)
+        series = ["--series", ",".join(sizes or ["64MiB", "256MiB", "1GiB"])]
+        if callable(subject):
+            return self._prove(series, _call_of(subject), flags, {"PYTHONPATH": _python_path()})
+        return self._prove(series, list(subject), flags)
 
     def client(self, command: Command, **flags) -> str:
         """Proves a client: a command with `{url}`, and `{file}` or `{size}`."""
@@ -44,13 +50,15 @@ class ConstantMemory:
         """Proves a proxy at a URL that passes requests on to a port of 127.0.0.1."""
         return self._prove(["--proxy", url, "--upstream", str(upstream)], list(command), flags)
 
-    def _prove(self, subject: list, command: list, flags: dict) -> str:
+    def _prove(
+        self, subject: list, command: list, flags: dict, variables: Optional[Mapping[str, str]] = None
+    ) -> str:
         __tracebackhide__ = True
-        words = [program(), "prove", *subject, "--quiet", "--out", os.fspath(self._folder), *_flags(flags)]
+        folder = self._folder / str(next(self._numbers))
+        words = [program(), "prove", *subject, "--quiet", "--out", os.fspath(folder), *_flags(flags)]
         if command:
             words += ["--", *map(os.fspath, command)]
-        path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-        done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+        done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **(variables or {})})
         if done.returncode != 0:
             pytest.fail(f"longhaul prove: exit code {done.returncode}\n{done.stdout}{done.stderr}", pytrace=False)
         return done.stdout
@@ -61,6 +69,23 @@ def _call_of(function: Callable[[int], object]) -> list:
     if "." in name or not name:
         raise ValueError(f"{function!r} is not at the top level of a module, so no other process can call it")
     return [sys.executable, "-m", "longhaul.call", f"{function.__module__}:{name}", "{n}"]
+
+
+def _python_path() -> str:
+    """Returns the PYTHONPATH with which a new process of this Python finds the modules of this process.
+
+    It has only those folders that the new process would not search by itself.
+    """
+    own = _own_path()
+    missing = [entry or os.getcwd() for entry in sys.path if entry not in own]
+    return os.pathsep.join([*missing, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def _own_path() -> frozenset:
+    """Returns the folders in which a new process of this Python looks for modules."""
+    command = [sys.executable, "-c", "import sys; print(*sys.path[1:], sep='\\n')"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return frozenset(done.stdout.splitlines())
 
 
 def _flags(flags: dict) -> list:

@@ -1,9 +1,13 @@
 """The fixture, by its known answers."""
 
+import os
 import sys
+import sysconfig
 import zlib
 
 import pytest
+
+from longhaul import pytest_plugin
 
 pytest_plugins = "pytester"
 SIZES = ["8MiB", "32MiB", "64MiB"]
@@ -29,6 +33,27 @@ def test_a_function_that_streams_passes(constant_memory):
 def test_a_function_that_hoards_fails_with_figures(constant_memory):
     with pytest.raises(pytest.fail.Exception, match="GROWING"):
         constant_memory(hoard, sizes=SIZES)
+
+
+def test_each_proof_of_a_test_has_a_folder_of_its_own(constant_memory, tmp_path):
+    hoards = [sys.executable, "-c", "import sys; x = b'x' * int(sys.argv[1])", "{n}"]
+    for _ in range(2):
+        with pytest.raises(pytest.fail.Exception, match="GROWING"):
+            constant_memory(hoards, sizes=SIZES)
+    assert {path.parent.name for path in tmp_path.glob("longhaul/*/records.jsonl")} == {"1", "2"}
+
+
+def test_a_command_has_the_environment_of_the_test(constant_memory):
+    is_changed = f"os.environ.get('PYTHONPATH') != {os.environ.get('PYTHONPATH')!r}"
+    command = [sys.executable, "-c", f"import os, sys; sys.exit({is_changed} or len(b'x' * int(sys.argv[1])) == 0)", "{n}"]
+    with pytest.raises(pytest.fail.Exception, match="GROWING"):
+        constant_memory(command, sizes=SIZES)
+
+
+def test_a_function_gets_only_the_folders_that_another_process_does_not_search():
+    path = pytest_plugin._python_path().split(os.pathsep)
+    assert os.path.dirname(os.path.dirname(pytest_plugin.__file__)) in [*path, *pytest_plugin._own_path()]
+    assert not {sysconfig.get_path(name) for name in ("stdlib", "purelib")} & set(path)
 
 
 def test_a_command_has_its_flags(constant_memory):

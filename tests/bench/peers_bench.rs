@@ -165,6 +165,52 @@ fn a_command_of_the_user_is_a_client_or_a_server() {
     assert_eq!(of(&down, Some("files"))[0]["integrity"]["match"], true);
 }
 
+#[test]
+fn curl_heeds_neither_the_configuration_nor_the_proxies_of_the_user() {
+    let (home, out) = (tempfile::tempdir().unwrap(), Out::new());
+    // Nobody listens on this port.
+    let proxy = "http://127.0.0.1:9";
+    std::fs::write(home.path().join(".curlrc"), format!("proxy = {proxy}\nmax-time = 0.001\n")).unwrap();
+    let args = ["bench", "--peer", "curl", "--protocol", "h1c", "--direction", "up,down", "--rounds", "1"];
+    let rest = ["--size", "1MiB", "--chunk-size", "64KiB", "--quiet", "--out", &out.text()];
+    let Some(mut command) = with_peers(&[&args[..], &rest].concat()) else { return };
+    command.env("HOME", home.path()).envs(["http_proxy", "ALL_PROXY"].map(|name| (name, proxy)));
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(of(&out.records(), Some("curl")).len(), 2);
+}
+
+#[test]
+fn servers_run_in_a_folder_whose_name_has_spaces_and_quotation_marks() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join(r#"a "quoted" \ name"#);
+    let args = ["bench", "--peer", "nginx", "--peer", "nginx-without-sendfile", "--peer", "caddy", "--quiet"];
+    let rest = ["--protocol", "h1c,h2", "--direction", "up,down", "--rounds", "1", "--size", "1MiB"];
+    let Some(mut command) = with_peers(&[&args[..], &rest, &["--chunk-size", "64KiB"]].concat()) else {
+        return;
+    };
+    let output = command.arg("--out").arg(&folder).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let records = common::records(&std::fs::read_to_string(folder.join("records.jsonl")).unwrap());
+    let counts = ["nginx", "nginx-without-sendfile", "caddy"].map(|name| of(&records, Some(name)).len());
+    assert_eq!(counts, [4, 2, 2], "{}", said(&output));
+}
+
+#[test]
+fn a_server_that_goes_to_the_background_is_measured_and_ended() {
+    let Some(folder) = peers() else { return };
+    let python = folder.join("bin/python3");
+    let script =
+        format!("{} -m http.server --directory {{root}} {{port}} >/dev/null 2>&1 &", python.display());
+    let server = format!("back=sh -c '{script}'");
+    let args = ["--peer", &server, "--protocol", "h1c", "--direction", "down", "--chunk-size", "64KiB"];
+    let Some((output, records, _)) = bench(&args) else { return };
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_measured(of(&records, Some("back"))[0]);
+    let left = Command::new("pgrep").args(["-f", "http.server --directory .*/peer-"]).output().unwrap();
+    assert_eq!(text(&left.stdout), "", "no process is left");
+}
+
 /// Runs a program that misbehaves. Returns the message of its failed run.
 fn misbehaving(command: &str, timeout: &str) -> String {
     let out = Out::new();
@@ -251,7 +297,7 @@ fn the_list_of_peers_has_each_with_its_role_and_its_command_lines() {
     for line in [
         "curl (client)",
         "  protocols h1c h2c h1 h2 h3",
-        "  up        curl -sS --fail {protocol} -H Expect: -T {file} -o /dev/null {url}",
+        "  up        curl -q --noproxy * -g -sS --fail {protocol} -H Expect: -T {file} -o /dev/null {url}",
         "caddy (server)",
         "  up        not at all",
         "recipe-server (server)",

@@ -5,9 +5,13 @@ use std::{
     process::{Command, Stdio},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::Value;
 
-use crate::common::{peers, ports::free_port, run, text, transfer::script, wait};
+use crate::common::{longhaul, names, peers, ports::free_port, run, text, transfer::script, wait};
 
 /// Runs a suite with bodies that show growth soon. Returns its exit code, and its outcome.
 fn conform(flags: &[&str], command: &[&str]) -> (Option<i32>, Value) {
@@ -191,6 +195,18 @@ fn clients_stream_collect_or_take_a_broken_body_for_a_whole_one() {
     let (code, outcome) = conform(&flags, &careless);
     assert_eq!(conducts(&outcome), ["reset-midway/down CORRUPTED", "trailers/down BOUNDED"]);
     assert_eq!(code, Some(5), "{outcome:#}");
+}
+
+#[test]
+fn files_with_bodies_do_not_outlive_a_signal_while_they_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = longhaul(&["conform", "--client", "--size", "512MiB"]);
+    command.args(["--", "sh", "-c", "sleep 600", "{url}", "{file}"]).env("TMPDIR", folder.path());
+    let mut conform = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait(|| !names(folder.path()).is_empty());
+    kill(Pid::from_raw(conform.id() as i32), Signal::SIGTERM).unwrap();
+    assert_eq!(conform.wait().unwrap().code(), Some(130));
+    assert_eq!(names(folder.path()), Vec::<String>::new());
 }
 
 #[test]

@@ -46,6 +46,14 @@ pub enum ProveError {
         /// The end of the program.
         status: ExitStatus,
     },
+    /// The process of a closure has ended, but the closure has not returned.
+    #[error(
+        "the run with an input of {size} ended without its closure: the test, started again by its name, must arrive at the same assertion"
+    )]
+    NotReturned {
+        /// The size of the input.
+        size: ByteSize,
+    },
     /// A program has used no processor time for too long.
     #[error("the run with an input of {size} used no processor time for {} s", .limit.as_secs_f64())]
     Hangs {
@@ -70,6 +78,8 @@ pub struct Proof<'a> {
     rounds: u32,
     slope_limit: u64,
     timeout: Duration,
+    /// The exit code of a run that has succeeded.
+    success: i32,
 }
 
 /// The work of one run, by the size of its input.
@@ -92,7 +102,7 @@ impl<'a> Proof<'a> {
 
     fn of(work: Work<'a>) -> Self {
         let (sizes, rounds) = (SIZES.to_vec(), ROUNDS);
-        Self { work, sizes, rounds, slope_limit: SLOPE_LIMIT, timeout: TIMEOUT }
+        Self { work, sizes, rounds, slope_limit: SLOPE_LIMIT, timeout: TIMEOUT, success: 0 }
     }
 
     /// Sets the sizes of the input in bytes. By default, these are 64 MiB, 256 MiB and 1 GiB. Fewer than three sizes prove
@@ -116,6 +126,11 @@ impl<'a> Proof<'a> {
     /// Sets the time after which a program without any processor time is killed; 30 s by default.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
+    }
+
+    /// Sets the exit code of a run that has succeeded; 0 by default.
+    pub(crate) fn ending_with(self, success: i32) -> Self {
+        Self { success, ..self }
     }
 
     /// Makes all runs, and judges their memory.
@@ -149,10 +164,24 @@ impl<'a> Proof<'a> {
     /// Makes one run, and returns its record.
     fn measure(&mut self, size: u64, round: u32) -> Result<Record, ProveError> {
         let end = match &mut self.work {
-            Work::Command(command) => watched::command(command(size), size, self.timeout)?,
+            Work::Command(command) => {
+                let (end, status) = watched::command(command(size), size, self.timeout)?;
+                self.check(size, status)?;
+                end
+            }
             Work::Watched(pid, work) => watched::process(*pid, size, || work(size))?,
         };
         Ok(self.record(size, round, end))
+    }
+
+    /// Checks the end of a program.
+    fn check(&self, size: u64, status: ExitStatus) -> Result<(), ProveError> {
+        let size = ByteSize(size);
+        match status.code() {
+            Some(code) if code == self.success => Ok(()),
+            Some(0) => Err(ProveError::NotReturned { size }),
+            _ => Err(ProveError::Failed { size, status }),
+        }
     }
 
     /// Returns the sizes and rounds in the order of the runs.

@@ -18,8 +18,12 @@ use record::{ByteSize, EndRecord};
 
 use crate::ProveError;
 
-/// Runs a program to its end. Nothing that it has started runs afterwards.
-pub(crate) fn command(mut command: Command, size: u64, limit: Duration) -> Result<EndRecord, ProveError> {
+/// Runs a program to its end, and returns its exit status, too. Nothing that it has started runs afterwards.
+pub(crate) fn command(
+    mut command: Command,
+    size: u64,
+    limit: Duration,
+) -> Result<(EndRecord, ExitStatus), ProveError> {
     let size = ByteSize(size);
     let failed = |source| ProveError::Watch { size, source };
     let child = command.process_group(0).spawn().map_err(failed)?;
@@ -42,12 +46,7 @@ pub(crate) fn command(mut command: Command, size: u64, limit: Duration) -> Resul
         }
         thread::sleep(pause);
     };
-    successful(size, status)?;
-    Ok(end(&sampler, &run.tree, size))
-}
-
-fn successful(size: ByteSize, status: ExitStatus) -> Result<(), ProveError> {
-    if status.success() { Ok(()) } else { Err(ProveError::Failed { size, status }) }
+    Ok((end(&sampler, &run.tree, size), status))
 }
 
 /// Watches a running process, which outlives the run, while `work` runs.

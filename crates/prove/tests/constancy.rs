@@ -45,6 +45,59 @@ fn a_closure_that_keeps_everything_fails_with_figures() {
     assert!(message.starts_with("GROWING") && message.contains("MiB per GiB over sizes"), "{message}");
 }
 
+/// Returns the message of a proof that fails.
+fn message(prove: impl FnOnce() + panic::UnwindSafe) -> String {
+    let failed = panic::catch_unwind(prove).unwrap_err();
+    failed.downcast_ref::<String>().unwrap().clone()
+}
+
+#[test]
+fn each_pass_of_a_loop_is_a_proof_of_its_own_closure() {
+    let mut messages = Vec::new();
+    for keeps in [false, true] {
+        let prove = || assert_constant_memory!(SIZES, |bytes| fill(bytes, keeps));
+        let failed = panic::catch_unwind(prove).err();
+        messages.push(failed.map(|failed| failed.downcast_ref::<String>().unwrap().clone()));
+    }
+    let is_growing =
+        |message: &Option<String>| message.as_deref().is_some_and(|it| it.starts_with("GROWING"));
+    assert!(!is_growing(&messages[0]) && is_growing(&messages[1]), "{messages:?}");
+}
+
+/// Proves a closure for several tests.
+fn prove_that(keeps: bool) {
+    assert_constant_memory!(SIZES, |bytes| fill(bytes, keeps));
+}
+
+#[test]
+fn an_assertion_in_a_shared_function_fails_in_the_test_that_grows() {
+    let message = message(|| prove_that(true));
+    assert!(message.starts_with("GROWING"), "{message}");
+}
+
+#[test]
+fn an_assertion_in_a_shared_function_does_not_grow_in_another_test() {
+    let failed = panic::catch_unwind(|| prove_that(false)).err();
+    let message = failed.map(|failed| failed.downcast_ref::<String>().unwrap().clone()).unwrap_or_default();
+    assert!(!message.starts_with("GROWING") && !message.contains("assertion"), "{message}");
+}
+
+#[test]
+fn an_assertion_at_which_no_process_arrives_is_an_error() {
+    let is_started_again = std::env::var_os("LONGHAUL_PROVE").is_some();
+    let prove = || {
+        if !is_started_again {
+            assert_constant_memory!(SIZES, |bytes| fill(bytes, false));
+        }
+    };
+    if is_started_again {
+        return prove();
+    }
+    let expected = "the run with an input of 8MiB ended without its closure: ";
+    let message = message(prove);
+    assert!(message.starts_with(expected), "{message}");
+}
+
 #[test]
 fn a_closure_that_panics_is_a_failed_run() {
     let failed = panic::catch_unwind(|| assert_constant_memory!(SIZES, |_| std::process::abort()));

@@ -44,6 +44,7 @@ mod client;
 mod command;
 mod conform;
 mod endpoints;
+mod environment;
 mod exchange;
 mod listener;
 mod origin;

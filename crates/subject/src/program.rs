@@ -25,6 +25,7 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
+    environment::Environment,
     output::Output,
     processes::{MARK, Processes},
 };
@@ -51,12 +52,13 @@ impl Program {
     /// Starts a program without input. Its output is searched for the text `awaited`, and dropped except for the last
     /// line of standard error.
     pub(crate) fn start(words: &[OsString], awaited: Option<&str>) -> Result<Self, Fault> {
-        Self::start_on(None, words, awaited)
+        Self::start_on(None, Environment::Inherited, words, awaited)
     }
 
-    /// Starts a program as [`start`](Self::start) does, bound to a core.
+    /// Starts a program as [`start`](Self::start) does, bound to a core and with an environment.
     pub(crate) fn start_on(
         core: Option<usize>,
+        environment: Environment,
         words: &[OsString],
         awaited: Option<&str>,
     ) -> Result<Self, Fault> {
@@ -71,6 +73,7 @@ impl Program {
         let _ = prctl::set_child_subreaper(true);
         let (oom, mark) = (OomWatch::begin(), Uuid::new_v4());
         let mut command = Command::new(program);
+        environment.apply(command.as_std_mut());
         command
             .args(arguments)
             .env(MARK, mark.simple().to_string())

@@ -2,9 +2,9 @@
 
 use std::{convert::Infallible, str::FromStr, time::Duration};
 
-use client::{Client, Download, Output, Target};
+use client::{Client, Download, Output, Target, TargetError};
 use metrics::Stamp;
-use record::{Fault, FaultKind};
+use record::{Fault, FaultKind, Protocol};
 use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
@@ -27,7 +27,8 @@ pub enum Ready {
     Connects,
     /// A port of the URL's host accepts TCP connections.
     Port(u16),
-    /// A GET of this URL is answered with success. `{port}` stands for the port that longhaul chose.
+    /// A GET of this URL is answered with success, over the protocol of the proof if the scheme of the URL allows it.
+    /// `{port}` stands for the port that longhaul chose.
     Answers(String),
     /// The server prints this text.
     Prints(String),
@@ -109,7 +110,7 @@ impl Ready {
             }
             Self::Answers(url) => {
                 let url = port.map_or(url.clone(), |port| url.replace("{port}", &port.to_string()));
-                let target = Target::parse(&url).map_err(|error| error.to_string())?;
+                let target = asked(&url, target).map_err(|error| error.to_string())?;
                 let outcome = client.transfer(&target, Download::new(Output::verify()), |_| {}).await;
                 outcome.fault.map_or(Ok(()), |fault| Err(fault.message))
             }
@@ -117,6 +118,16 @@ impl Ready {
             Self::Prints(text) => Err(format!("it has not printed '{text}'")),
         }
     }
+}
+
+/// Returns the target of a GET that shows that the server at `served` is ready. The protocol is that of `served`, because a
+/// server may speak no other. The default protocol remains for another scheme, and in place of QUIC for another port.
+fn asked(url: &str, served: &Target) -> Result<Target, TargetError> {
+    let target = Target::parse(url)?;
+    let protocol: &'static Protocol = served.protocol();
+    let fits = protocol.scheme() == target.protocol().scheme()
+        && (!protocol.is_over_udp() || target.port() == served.port());
+    target.with_protocol(fits.then_some(protocol))
 }
 
 #[cfg(test)]
@@ -130,5 +141,18 @@ mod tests {
         assert_eq!(parse("http://x/health"), Ready::Answers("http://x/health".into()));
         assert_eq!(parse("99999"), Ready::Prints("99999".into()));
         assert_eq!(parse("listening on").text(), Some("listening on"));
+    }
+
+    #[test]
+    fn the_url_of_a_sign_has_the_protocol_of_the_server_where_it_can() {
+        let of = |url: &str, served: &str, protocol| {
+            let served = Target::parse(served).unwrap().with_protocol(Protocol::by_name(protocol)).unwrap();
+            asked(url, &served).unwrap().protocol().name
+        };
+        assert_eq!(of("https://x:8443/health", "https://x:8443/", "h1"), "h1");
+        assert_eq!(of("http://x:9/health", "http://x:8080/", "h2c"), "h2c");
+        assert_eq!(of("http://x:9/health", "https://x:8443/", "h1"), "h1c", "another scheme");
+        assert_eq!(of("https://x:8443/health", "https://x:8443/", "h3"), "h3");
+        assert_eq!(of("https://x:9/health", "https://x:8443/", "h3"), "h2", "another listener");
     }
 }

@@ -28,15 +28,17 @@ pub(super) fn main(args: &ConformArgs) -> anyhow::Result<Verdict> {
         return Err(Usage::new("name the URL of a server, --proxy URL, or --client").into());
     }
     let named = args.protocols()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Before the files with bodies are written, which would outlive this process otherwise.
+    let mut interruption = runtime.block_on(async { Interruption::catch() })?;
     let (tested, name) = tested(args)?;
     let suite = Suite::new(tested, args.options()?, args.size, args.stall).over(args.network()?);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut conformance = Conformance { subject: name, trials: Vec::new() };
     let is_whole = runtime.block_on(async {
-        let mut interruption = Interruption::catch()?;
         tokio::select! {
-            done = run(args, &suite, named, &mut conformance) => done.map(|()| true),
+            biased;
             () = interruption.wait() => Ok(false),
+            done = run(args, &suite, named, &mut conformance) => done.map(|()| true),
         }
     })?;
     if let Some(junit) = &args.junit {

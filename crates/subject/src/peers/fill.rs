@@ -25,6 +25,22 @@ pub(super) fn fill(text: &str, values: &[Value]) -> String {
     filled + rest
 }
 
+/// Leaves a value as it is.
+pub(super) fn unescaped(value: &str) -> String {
+    value.to_owned()
+}
+
+/// Escapes a value for a string of nginx between double quotation marks.
+pub(super) fn escaped_for_nginx(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+/// Escapes a value for a string of a Caddyfile between double quotation marks, in which a backslash before any other
+/// character stands for itself.
+pub(super) fn escaped_for_caddy(value: &str) -> String {
+    value.replace('"', "\\\"")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,5 +50,13 @@ mod tests {
         let values = [("port", "80".to_owned()), ("url", "{port}".to_owned())];
         assert_eq!(fill("{{port} {url}{x} {port", &values), "{80 {port}{x} {port");
         assert_eq!(fill("", &values), "");
+    }
+
+    #[test]
+    fn quotation_marks_and_backslashes_are_escaped_as_each_server_reads_them() {
+        let path = r#"/a b/"c"/\d"#;
+        assert_eq!(unescaped(path), path);
+        assert_eq!(escaped_for_nginx(path), r#"/a b/\"c\"/\\d"#);
+        assert_eq!(escaped_for_caddy(path), r#"/a b/\"c\"/\d"#);
     }
 }

@@ -9,6 +9,8 @@ use std::{
 
 use record::printable;
 
+use crate::environment::Environment;
+
 /// The longest quoted version, in characters.
 const QUOTED: usize = 60;
 
@@ -22,11 +24,13 @@ pub struct Installed {
     pub version: Option<String>,
 }
 
-/// Looks for the program that a command line begins with. `None` without such a program, and if the command line fails.
+/// Looks for the program that a command line begins with, in the environment of its runs. `None` without such a program, and if the command line fails.
 pub(super) fn stating_version(command: &[&str]) -> Option<Installed> {
     let (program, arguments) = command.split_first()?;
     let path = find(program)?;
-    let output = Command::new(&path).args(arguments).stdin(Stdio::null()).output().ok()?;
+    let mut command = Command::new(&path);
+    Environment::Fixed.apply(&mut command);
+    let output = command.args(arguments).stdin(Stdio::null()).output().ok()?;
     let texts = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let line = texts.iter().flat_map(|text| text.lines()).find(|line| !line.trim().is_empty());
     let version = line.map(|line| printable(line.trim()).chars().take(QUOTED).collect());

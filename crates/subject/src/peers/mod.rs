@@ -9,6 +9,7 @@ mod fill;
 mod installed;
 mod peer;
 mod place;
+mod readiness;
 mod watched;
 mod words;
 

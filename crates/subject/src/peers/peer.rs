@@ -220,8 +220,10 @@ impl Peer {
     /// Returns the files that the program needs for a case, each with its name and its text.
     pub(super) fn files(&self, case: &Case, values: &[Value]) -> Vec<(&'static str, String)> {
         let Kind::Known(definition) = &self.kind else { return Vec::new() };
+        let escaped = |(name, value): &Value| (*name, (definition.escape)(value));
+        let values: Vec<Value> = values.iter().map(escaped).collect();
         let of_protocol = self.speech(&case.protocol).map_or(&[] as &[_], |speech| speech.values);
-        let of_protocol = of_protocol.iter().map(|(name, value)| (*name, fill(value, values)));
+        let of_protocol = of_protocol.iter().map(|(name, value)| (*name, fill(value, &values)));
         let values: Vec<Value> = values.iter().cloned().chain(of_protocol).collect();
         definition.files.iter().map(|(name, text)| (*name, fill(text, &values))).collect()
     }

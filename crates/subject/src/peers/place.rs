@@ -20,7 +20,7 @@ use super::{
 use crate::Bodies;
 
 /// The name in the certificate of a server.
-const NAME: &str = "localhost";
+pub(super) const NAME: &str = "localhost";
 
 /// The bytes that are read at once to compute a digest.
 const BLOCK: usize = 1 << 20;
@@ -161,7 +161,7 @@ mod tests {
         let config = fs::read_to_string(place.file("nginx.conf")).unwrap();
         assert!(config.contains("listen 127.0.0.1:81 ssl http2;"), "{config}");
         assert!(
-            config.contains(&format!("ssl_certificate {};", place.file("cert.pem").display())),
+            config.contains(&format!("ssl_certificate \"{}\";", place.file("cert.pem").display())),
             "{config}"
         );
         assert!(place.certificate.as_ref().unwrap().starts_with("-----BEGIN CERTIFICATE"));

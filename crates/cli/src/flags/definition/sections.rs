@@ -207,6 +207,7 @@ fn verdicts(command: &str) -> &'static [(Verdict, &'static str)] {
             (IntegrityFailed, "bytes that differ (with --fail-on worse)"),
             (Inconclusive, "a slowdown could have been missed (with --fail-on worse)"),
         ],
+        "doctor" => &[(RunFailed, "a run failed"), (Interrupted, "interrupted; the noise is not printed")],
         "serve" => &[(RunFailed, "a port is in use, or the folder cannot be written")],
         "send" | "fetch" => &[
             (RunFailed, "the transfer failed, or the status is not an expected one"),
@@ -225,7 +226,7 @@ fn verdicts(command: &str) -> &'static [(Verdict, &'static str)] {
 
 /// Returns whether Ctrl-C ends a command with a separate exit code. Finished runs are then on disk.
 fn is_interruptible(command: &str) -> bool {
-    ["bench", "prove", "conform", "reproduce", "doctor", "send", "fetch", "longhaul"].contains(&command)
+    ["bench", "prove", "conform", "reproduce", "send", "fetch", "longhaul"].contains(&command)
 }
 
 fn exit_status(command: &str) -> Vec<(String, &'static str)> {

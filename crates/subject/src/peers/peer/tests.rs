@@ -62,12 +62,55 @@ fn every_definition_is_complete_and_every_placeholder_is_known() {
 fn the_words_of_a_protocol_stand_in_the_command_line() {
     let curl = parse("curl");
     let up = curl.words(&Case::new("h2"), &values());
-    let expected = "curl -sS --fail --http2 --cacert <cacert> -H Expect: -T <file> -o /dev/null <url>";
+    let expected =
+        "curl -q --noproxy * -g -sS --fail --http2 --cacert <cacert> -H Expect: -T <file> -o /dev/null <url>";
     assert_eq!(up.join(" "), expected);
-    assert_eq!(curl.words(&Case::new("h2c"), &values())[3], "--http2-prior-knowledge");
+    let prior_knowledge = "--http2-prior-knowledge".to_owned();
+    assert!(curl.words(&Case::new("h2c"), &values()).contains(&prior_knowledge));
     assert!(curl.command_line(Direction::Down).unwrap().contains("{protocol}"));
     assert_eq!(parse("caddy").command_line(Direction::Up), None);
     assert_eq!(parse("caddy").protocols(), ["h1c", "h2c", "h1", "h2", "h3"]);
+}
+
+#[test]
+fn curl_reads_no_configuration_and_uses_no_proxy() {
+    for direction in [Direction::Up, Direction::Down] {
+        let mut case = Case::new("h1c");
+        case.direction = direction;
+        // Only as the first argument does -q have this effect.
+        assert_eq!(parse("curl").words(&case, &values())[..4], ["curl", "-q", "--noproxy", "*"]);
+    }
+}
+
+#[test]
+fn configuration_files_have_paths_with_spaces_and_quotation_marks_as_one_string() {
+    let folder = |peer: &str, name: &str| {
+        let values = ["folder", "root", "cert", "key"].map(|name| (name, format!("/a \"b\"/{name}")));
+        let files = parse(peer).files(&Case::new("h1"), &values);
+        let [(file, text)] = &files[..] else { panic!("{peer}") };
+        assert_eq!(*file, name);
+        text.clone()
+    };
+    for peer in ["nginx", "nginx-without-sendfile"] {
+        let text = folder(peer, "nginx.conf");
+        for line in [
+            r#"pid "/a \"b\"/folder/nginx.pid";"#,
+            r#"root "/a \"b\"/root";"#,
+            r#"ssl_certificate "/a \"b\"/cert"; ssl_certificate_key "/a \"b\"/key";"#,
+        ] {
+            assert!(text.lines().any(|own| own.trim() == line), "{peer}: {line}: {text}");
+        }
+        let is_quoted = |line: &&str| line.matches("/a ").count() == line.matches(" \"/a ").count();
+        assert!(text.lines().all(|line| is_quoted(&line)), "{text}");
+    }
+    let text = folder("caddy", "Caddyfile");
+    for line in [
+        r#"storage file_system "/a \"b\"/folder/caddy""#,
+        r#"tls "/a \"b\"/cert" "/a \"b\"/key""#,
+        r#"root * "/a \"b\"/root""#,
+    ] {
+        assert!(text.lines().any(|own| own.trim() == line), "{line}: {text}");
+    }
 }
 
 #[test]
