@@ -25,6 +25,8 @@ pub struct Client {
     connection: Connection,
     /// The streams that must stay open as long as the connection.
     kept: Vec<SendStream>,
+    /// The responses that are not read.
+    unread: Vec<RecvStream>,
     _endpoint: Endpoint,
 }
 
@@ -44,7 +46,7 @@ impl Client {
         let crypto = QuicClientConfig::try_from(tls).unwrap();
         endpoint.set_default_client_config(ClientConfig::new(Arc::new(crypto)));
         let connection = soon(endpoint.connect(addr, "localhost").unwrap()).await.unwrap();
-        Self { connection, kept: Vec::new(), _endpoint: endpoint }
+        Self { connection, kept: Vec::new(), unread: Vec::new(), _endpoint: endpoint }
     }
 
     /// Opens a unidirectional stream with these bytes, and keeps it open.
@@ -62,6 +64,14 @@ impl Client {
         let _ = soon(send.write_all(bytes)).await;
         let _ = send.finish();
         answer(recv).await
+    }
+
+    /// Opens a stream with a whole request, and leaves the response unread.
+    pub async fn begin(&mut self, bytes: &[u8]) {
+        let (mut send, recv) = soon(self.connection.open_bi()).await.unwrap();
+        soon(send.write_all(bytes)).await.unwrap();
+        send.finish().unwrap();
+        self.unread.push(recv);
     }
 
     /// Opens a stream with a whole request. Returns the types of the frames of all responses to it.

@@ -14,6 +14,10 @@ pub struct RelayJob {
     pub network: NetworkSpec,
     /// The seed of the random numbers that decide which packets are lost or overtake others, and how late packets are.
     pub seed: u64,
+    /// The address that the server was told to listen on. Its family decides between the addresses of the ends in a
+    /// network of packets; `None` for IPv4.
+    #[serde(default)]
+    pub address: Option<IpAddr>,
 }
 
 /// An order to a relay.

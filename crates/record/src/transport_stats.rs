@@ -80,7 +80,8 @@ pub struct QuicStats {
     pub bytes_received: u64,
     /// The number of system calls that sent datagrams.
     pub sends: u64,
-    /// The number of system calls that received datagrams.
+    /// The number of system calls that received datagrams. One of the connections that share a socket states the calls
+    /// of all, and the others zero. In records written before 2026-11-30, the number of datagrams.
     pub receives: u64,
     /// The number of packets that were declared lost.
     pub lost_packets: u64,

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::Path,
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -62,19 +62,24 @@ impl RelayProcess {
     /// Fails if the process or its network cannot be made.
     pub async fn of_this_program(network: NetworkSpec) -> Result<Self, RelayError> {
         let program = std::env::current_exe().map_err(|error| failed("cannot be found", &error))?;
-        Self::start(&program, network).await
+        Self::start(&program, network, None).await
     }
 
-    /// Starts `program` as a relay, and waits until its network exists and pings have passed it.
+    /// Starts `program` as a relay, and waits until its network exists and pings have passed it. The ends get addresses
+    /// of the same family as `address`, the one that the server was told to listen on.
     ///
     /// # Errors
     /// Fails if the process or its network cannot be made.
-    pub(crate) async fn start(program: &Path, network: NetworkSpec) -> Result<Self, RelayError> {
+    pub(crate) async fn start(
+        program: &Path,
+        network: NetworkSpec,
+        address: Option<IpAddr>,
+    ) -> Result<Self, RelayError> {
         let described = |status: ExitStatus| status.to_string();
         let child = ChildProcess::start(Command::new(program).arg(ARGUMENT), Stdio::piped(), described)?;
         let mut relay = Self { child, client: None, server: None };
         let seed = Uuid::new_v4().as_u64_pair().0;
-        relay.child.order(&RelayJob { network, seed }).await?;
+        relay.child.order(&RelayJob { network, seed, address }).await?;
         let patience = ANSWER + ROUND_TRIPS * (network.rtt + 2 * network.jitter);
         match relay.event(patience).await? {
             RelayEvent::Ready { client, server } => (relay.client, relay.server) = (client, server),

@@ -49,7 +49,9 @@ pub struct Peer {
     pub identity: Option<Identity>,
     /// The oldest version of TLS over TCP that is spoken.
     pub oldest_tls: TlsVersion,
-    /// The extensions of chunks that bodies may have.
+    /// The extensions of chunks that bodies may have. With [`ChunkExtensions::Any`], the server may be any program: over
+    /// HTTP/2, the connection is also not read while 256 DATA frames under 256 bytes wait to be read, unless
+    /// `connection_window` is set.
     pub chunk_extensions: ChunkExtensions,
     /// HTTP/2: the receive window of the connection in bytes, if it is larger than that of a stream. With a larger
     /// window, a stream whose body is not read does not block the others.

@@ -18,7 +18,8 @@ pub struct Guards {
     pub header_count: usize,
     /// The extensions of chunks that a body over HTTP/1.1 may have.
     pub chunk_extensions: ChunkExtensions,
-    /// The time within which a head over HTTP/1.1 must be complete.
+    /// The time within which a head must be complete, from its first byte, over HTTP/1.1 and HTTP/3. `Duration::MAX`
+    /// sets no bound.
     pub header_timeout: Duration,
     /// The most concurrent requests on a connection: SETTINGS_MAX_CONCURRENT_STREAMS, initial_max_streams_bidi.
     pub streams: u32,
@@ -38,12 +39,12 @@ pub struct Guards {
 }
 
 impl Default for Guards {
-    /// Returns the bounds for known clients: as many streams as a case may have, no retries, and no budgets.
+    /// Returns the bounds for known clients: as many streams as a case may have, no timeout, no retries, and no budgets.
     fn default() -> Self {
         Self {
             header_bytes: 64 << 10,
             header_count: 100,
-            header_timeout: Duration::from_secs(30),
+            header_timeout: Duration::MAX,
             streams: MAX_STREAMS,
             chunk_extensions: ChunkExtensions::Few,
             data_frame_budget: usize::MAX,

@@ -100,6 +100,7 @@ mod window_budget;
 
 #[doc(inline)]
 pub use body::{Body, BodyError, BodyLength, BodySent, ContinueTimeout};
+pub use carriers::quic::quic_closed;
 pub use client_authorities::ClientAuthorities;
 pub use endpoint::{Bind, ChunkExtensions, Peer, TlsVersion};
 pub use error::Error;

@@ -14,6 +14,8 @@ use record::{Limits, Profile};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
+    sync::oneshot,
+    time::{sleep, timeout},
 };
 
 use common::{count, listen, read_to_end, read_until, request, session, soon};
@@ -129,7 +131,7 @@ async fn client_of(answer: Vec<u8>) -> Box<dyn Connection> {
         read_until(&mut stream, "\r\n\r\n").await;
         stream.write_all(&answer).await.unwrap();
         // The pause lets the request fill the buffers, so that closing resets the connection.
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        sleep(Duration::from_millis(200)).await;
     });
     let peer = Peer::new(addr, "localhost", Trust::SystemRoots).with_chunk_extensions(ChunkExtensions::Any);
     by_name("h1c").unwrap().connect(&peer, &Limits::for_any_peer(Profile::default())).await.unwrap()
@@ -181,4 +183,92 @@ async fn a_head_that_is_no_head_ends_the_connection() {
     let (mut client, _session) = session(server().as_ref(), b"\r\n\r\nPUT / HTTP/9.9\r\n\r\nrest").await;
     let read = read_to_end(&mut client).await;
     assert!(read.starts_with("HTTP/1.1 400"), "{read}");
+}
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+#[tokio::test]
+async fn the_time_for_a_head_begins_with_its_first_byte() {
+    for chunk_extensions in [ChunkExtensions::Few, ChunkExtensions::Any] {
+        let mut guards = Guards::default();
+        (guards.chunk_extensions, guards.header_timeout) = (chunk_extensions, Duration::from_millis(300));
+        let (mut client, session) = session(listen(guards).as_ref(), GET).await;
+        for _ in 0..2 {
+            count(request(session.as_ref()).await).await;
+            read_until(&mut client, "\r\n\r\n0").await;
+            // An empty line begins no head.
+            client.write_all(b"\r\n").await.unwrap();
+            let next = timeout(Duration::from_secs(1), session.accept()).await;
+            assert!(next.is_err(), "an idle connection goes on");
+            client.write_all(GET).await.unwrap();
+        }
+        count(request(session.as_ref()).await).await;
+        client.write_all(b"GET / HTTP/1.1\r\nhost: ").await.unwrap();
+        let trickle = async {
+            while client.write_all(b"x").await.is_ok() {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let ended = tokio::select! {
+            ended = soon(session.accept()) => ended.err().unwrap().to_string(),
+            () = trickle => panic!("the connection ended without an error"),
+        };
+        assert!(ended.contains("incomplete after 0.3 s"), "{ended}");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_head_leaves_the_next_head_its_whole_time() {
+    let mut guards = Guards::default();
+    guards.header_timeout = Duration::from_secs(2);
+    let (mut client, session) = session(listen(guards).as_ref(), &GET[..20]).await;
+    // Each head takes more than half of its time, and comes together with the start of the next one.
+    for _ in 0..2 {
+        sleep(Duration::from_millis(1200)).await;
+        client.write_all(&[&GET[20..], &GET[..20]].concat()).await.unwrap();
+        count(request(session.as_ref()).await).await;
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_is_too_long_is_414_unless_the_head_exceeds_its_limit() {
+    let target = format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "a".repeat(65_536));
+    for (header_bytes, status) in [(64 << 10, "431"), (128 << 10, "414")] {
+        let mut guards = Guards::default();
+        guards.header_bytes = header_bytes;
+        let (mut client, _session) = session(listen(guards).as_ref(), target.as_bytes()).await;
+        let answer = read_to_end(&mut client).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_ends_its_direction_gets_its_response() {
+    const LENGTH: usize = 5_000_000;
+    for start in [GET, b"PUT / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\n\r\nabc"] {
+        let (mut client, session) = session(server().as_ref(), start).await;
+        let incoming = request(session.as_ref()).await;
+        client.shutdown().await.unwrap();
+        sleep(Duration::from_millis(100)).await;
+        soon(incoming.request.into_body().collect()).await.unwrap();
+        soon(incoming.responder.respond(Response::new(body::full(vec![b'x'; LENGTH])))).await.unwrap();
+        let (answer, end) = tokio::join!(read_to_end(&mut client), soon(session.accept()));
+        assert_eq!(answer.matches('x').count(), LENGTH);
+        assert!(end.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_ends_its_response() {
+    let (mut client, session) = session(server().as_ref(), GET).await;
+    let (held, released) = oneshot::channel::<()>();
+    let endless = futures_util::stream::repeat_with(move || {
+        let _ = &held;
+        Ok(http_body::Frame::data(bytes::Bytes::from_static(&[7; 65_536])))
+    });
+    let endless = http_body_util::StreamBody::new(endless).boxed_unsync();
+    request(session.as_ref()).await.responder.respond(Response::new(endless)).await.unwrap();
+    read_until(&mut client, "200 OK").await;
+    drop(client);
+    assert!(soon(released).await.is_err(), "the body is dropped");
 }

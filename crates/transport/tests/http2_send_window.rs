@@ -5,8 +5,9 @@ mod common;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::stream::iter;
-use http::Response;
+use http::{HeaderMap, Response};
 use http_body::Frame as Part;
 use http_body_util::{BodyExt as _, StreamBody};
 use longhaul_transport::{Body, BodyError, Guards, Incoming, Listener};
@@ -26,6 +27,13 @@ fn server() -> Box<dyn Listener> {
 fn long(chunks: usize, chunk: usize) -> Body {
     let part = move |_| Ok::<_, BodyError>(Part::data(vec![7; chunk].into()));
     StreamBody::new(iter((0..chunks).map(part))).boxed_unsync()
+}
+
+/// Returns a body of several chunks that fill the window exactly, followed by `last`.
+fn of_window(last: Option<Part<Bytes>>) -> Body {
+    let chunk = || Part::data(vec![7; WINDOW as usize / 5].into());
+    let parts = std::iter::repeat_with(chunk).take(5).chain(last).map(Ok::<_, BodyError>);
+    StreamBody::new(iter(parts.collect::<Vec<_>>())).boxed_unsync()
 }
 
 /// Answers with a long body in a separate task.
@@ -115,4 +123,42 @@ async fn cancelled_downloads_take_no_more_of_the_window_than_was_sent() {
     download(request(session.as_ref()).await, long(4, 10_000));
     assert_eq!(drain(&mut client, 41).await, 40_000);
     soon(client.0.shutdown()).await.unwrap();
+}
+
+#[tokio::test]
+async fn trailers_and_an_end_without_data_need_no_window() {
+    let trailers: HeaderMap = [("d".parse().unwrap(), "v".parse().unwrap())].into_iter().collect();
+    for last in [Some(Part::trailers(trailers)), None] {
+        let kind = if last.is_some() { HEADERS } else { DATA };
+        let (mut client, session) = End::connect(server().as_ref(), WINDOW).await;
+        client.get(1).await;
+        download(request(session.as_ref()).await, of_window(last));
+        let mut length = 0;
+        let end = loop {
+            let frame = client.next().await.unwrap();
+            if frame.kind == DATA {
+                length += frame.payload.len();
+            }
+            if frame.stream == 1 && frame.flags & END_STREAM != 0 {
+                break frame;
+            }
+        };
+        assert_eq!((length, end.kind), (WINDOW as usize, kind));
+    }
+}
+
+#[tokio::test]
+async fn a_body_whose_end_has_come_is_not_over_before_the_window_admits_it() {
+    let (mut client, session) = End::connect(server().as_ref(), 100).await;
+    client.get(1).await;
+    let mut answer = request(session.as_ref()).await.responder.respond(Response::new(long(1, 1000)));
+    tokio::select! {
+        _ = &mut answer => panic!("900 bytes have no window"),
+        first = client.find(DATA, 1) => assert_eq!(first.payload.len(), 100),
+    }
+    assert!(timeout(Duration::from_millis(300), &mut answer).await.is_err(), "900 bytes have no window");
+    client.credit(1, 900).await;
+    let (answered, body) = tokio::join!(soon(answer), client.body(1));
+    answered.unwrap();
+    assert_eq!(body.len(), 900);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use longhaul_transport::{Bind, Guards, Identity, Peer, Trust, WindowBudget, body, by_name, listen_quic};
-use record::{Limits, Profile};
+use record::{Limits, Profile, TransportStats};
 use tokio::time::{sleep, timeout};
 
 const LENGTH: usize = 8_000_000;
@@ -30,6 +30,9 @@ async fn windows_of_quic_open_from_the_budget_and_return_it() {
         assert_eq!(budget.granted(), 0);
         let received = incoming.request.into_body().collect().await.unwrap().to_bytes().len();
         assert_eq!((received, budget.granted()), (LENGTH, 1_000_000));
+        let Some(TransportStats::Quic(stats)) = session.link().stats else { panic!("no statistics") };
+        // A call receives several datagrams.
+        assert!((1..stats.datagrams_received).contains(&stats.receives), "{stats:?}");
         incoming.responder.respond(Response::new(body::full("taken"))).await.unwrap();
         let _ = session.accept().await;
     };

@@ -2,7 +2,7 @@
 //! another application protocol.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::fs;
+use std::{fs, sync::Arc};
 
 use longhaul_transport::{
     Bind, Error, Identity, Listener, Peer, TlsVersion, Transport, Trust, all, by_name, listen_secured,
@@ -68,6 +68,41 @@ async fn the_right_certificate_for_another_name_is_refused() {
         let listener = listen(transport, identity);
         let refused = connect(transport, listener.as_ref(), "elsewhere", &pem).await.unwrap_err();
         assert!(refused.to_string().contains("not valid for name"), "{refused}");
+    }
+}
+
+/// Starts a server of TLS without ALPN, which keeps one connection open. Returns a peer that trusts it.
+async fn without_alpn() -> Peer {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let chain = vec![certificate.der().clone()];
+    let config = config.unwrap().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let _stream = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    Peer::new(addr, "localhost", Trust::pem(&certificate.pem()).unwrap())
+}
+
+#[tokio::test]
+async fn a_server_without_alpn_speaks_http_1_and_nothing_else() {
+    let connect = async |name: &str| {
+        let (peer, limits) = (without_alpn().await, Limits::default());
+        let connected = by_name(name).unwrap().connect(&peer, &limits);
+        tokio::time::timeout(std::time::Duration::from_secs(20), connected).await.unwrap()
+    };
+    assert_eq!(connect("h1").await.unwrap().link().alpn, None);
+    for (name, alpn) in [("h2", "h2"), ("tls", "longhaul-tls")] {
+        let refused = connect(name).await.err().unwrap();
+        assert!(matches!(refused, Error::Handshake { .. }), "{refused}");
+        let text = format!("the application protocol is none, not {alpn}");
+        assert!(refused.to_string().contains(&text), "{refused}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! The tests. They run one after the other, since each has a relay that takes processor time.
 
-use std::{fs, panic::catch_unwind, process::ExitCode, thread::sleep, time::Duration};
+use std::{fs, net::IpAddr, panic::catch_unwind, process::ExitCode, thread::sleep, time::Duration};
 
 use longhaul_network::RelayFault;
 use process::Stamp;
@@ -13,6 +13,12 @@ type Test = fn() -> Result<(), RelayFault>;
 
 const TESTS: &[(&str, Test)] = &[
     ("a_datagram_is_back_after_the_round_trip", a_datagram_is_back_after_the_round_trip),
+    ("the_ends_have_addresses_of_the_family_asked_for", || {
+        the_ends_have_addresses_of_the_family_asked_for("relay=packets")
+    }),
+    ("the_ends_of_the_kernel_have_addresses_of_the_family_asked_for", || {
+        the_ends_have_addresses_of_the_family_asked_for("relay=kernel")
+    }),
     ("the_share_of_lost_packets_is_the_one_asked_for", the_share_of_lost_packets_is_the_one_asked_for),
     ("tcp_repairs_its_losses_in_packets_of_the_mtu", tcp_repairs_its_losses_in_packets_of_the_mtu),
     ("a_killed_relay_leaves_nothing", || a_killed_relay_leaves_nothing("rtt=1ms,relay=packets")),
@@ -100,6 +106,24 @@ fn a_datagram_is_back_after_the_round_trip() -> Result<(), RelayFault> {
         assert_eq!(count.overflowed, Some(0));
     }
     assert!(report.process.unwrap().cpu_s > 0.0);
+    Ok(())
+}
+
+fn the_ends_have_addresses_of_the_family_asked_for(network: &str) -> Result<(), RelayFault> {
+    for asked in ["::1", "127.0.0.1"].map(|address| address.parse::<IpAddr>().unwrap()) {
+        let relay = Relay::start_for(Some(asked), network)?;
+        let (client, server) = (relay.client.address, relay.server.address);
+        assert_eq!((client.is_ipv6(), server.is_ipv6()), (asked.is_ipv6(), asked.is_ipv6()));
+        if asked.is_ipv6() && std::net::UdpSocket::bind((asked, 0)).is_err() {
+            // This machine has no IPv6.
+            continue;
+        }
+        let mut at_server = Relay::end(&relay.server, "echo");
+        assert_eq!(at_server.line(), "ready");
+        let times = Relay::end(&relay.client, &format!("ask {server} 3")).line();
+        assert_eq!(serde_json::from_str::<Vec<f64>>(&times).unwrap().len(), 3);
+        assert_eq!(relay.finish().to_server.packets, 3);
+    }
     Ok(())
 }
 

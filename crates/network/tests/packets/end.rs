@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, Read as _, Write as _},
-    net::{Shutdown, TcpListener, TcpStream, UdpSocket},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket},
     process::ExitCode,
     thread::sleep,
     time::Duration,
@@ -44,6 +44,11 @@ pub(crate) fn main(task: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Returns the address of a server on a host.
+fn at(host: &str) -> SocketAddr {
+    SocketAddr::new(host.parse().unwrap(), PORT)
+}
+
 /// Sends back all datagrams.
 fn echo(site: &Site) {
     let socket = UdpSocket::bind((site.address, PORT)).unwrap();
@@ -58,7 +63,7 @@ fn echo(site: &Site) {
 /// Sends datagrams one after the other, and prints the milliseconds until each is back.
 fn ask(site: &Site, server: &str, count: u64) {
     let socket = UdpSocket::bind((site.address, 0)).unwrap();
-    socket.connect(format!("{server}:{PORT}")).unwrap();
+    socket.connect(at(server)).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut times = Vec::new();
     for ordinal in 0..count {
@@ -75,7 +80,7 @@ fn ask(site: &Site, server: &str, count: u64) {
 /// Sends datagrams without waiting for each answer, and prints the number of answers.
 fn flood(site: &Site, server: &str, count: u64) {
     let socket = UdpSocket::bind((site.address, 0)).unwrap();
-    socket.connect(format!("{server}:{PORT}")).unwrap();
+    socket.connect(at(server)).unwrap();
     let (mut back, mut answer) = (0, [0; 8]);
     // The shortest timeout that the kernel accepts.
     socket.set_read_timeout(Some(Duration::from_micros(1))).unwrap();
@@ -93,7 +98,7 @@ fn flood(site: &Site, server: &str, count: u64) {
 /// Sends all datagrams at once, and waits until they have left the network.
 fn burst(site: &Site, server: &str, count: u64) {
     let socket = UdpSocket::bind((site.address, 0)).unwrap();
-    socket.connect(format!("{server}:{PORT}")).unwrap();
+    socket.connect(at(server)).unwrap();
     for _ in 0..count {
         socket.send(&[0; 1000]).unwrap();
     }
@@ -118,7 +123,7 @@ fn receive(site: &Site) {
 
 /// Sends a body.
 fn send(server: &str, bytes: usize) {
-    let mut stream = TcpStream::connect(format!("{server}:{PORT}")).unwrap();
+    let mut stream = TcpStream::connect(at(server)).unwrap();
     stream.write_all(&body(bytes)).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     // The server closes its side when it has all bytes.

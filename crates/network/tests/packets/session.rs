@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Lines, Write as _},
+    net::IpAddr,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
@@ -54,8 +55,13 @@ pub(crate) struct Relay {
 impl Relay {
     /// Starts a relay.
     pub(crate) fn start(network: &str) -> Result<Self, RelayFault> {
+        Self::start_for(None, network)
+    }
+
+    /// Starts a relay for a server that was told to listen on `address`.
+    pub(crate) fn start_for(address: Option<IpAddr>, network: &str) -> Result<Self, RelayFault> {
         let mut process = Process::start(&[ARGUMENT]);
-        let job = RelayJob { network: network.parse().unwrap(), seed: 1 };
+        let job = RelayJob { network: network.parse().unwrap(), seed: 1, address };
         process.write(&serde_json::to_string(&job).unwrap());
         match serde_json::from_str(&process.line()).unwrap() {
             RelayEvent::Ready { client, server } => {

@@ -218,7 +218,7 @@ impl ProcessExecutor {
         path: &str,
         observer: &mut dyn Observer,
     ) -> Result<Reports, Fault> {
-        let mut relay = RelayProcess::start(&self.program, network).await?;
+        let mut relay = RelayProcess::start(&self.program, network, self.settings.address).await?;
         let (server, mut address) = self.server(case, path, Some(&relay)).await?;
         let is_udp = Protocol::by_name(&case.protocol).is_some_and(Protocol::is_over_udp);
         address.addr = relay.address_of(address.addr, is_udp).await?;

@@ -8,10 +8,12 @@ use std::{
     task::{Context, Poll},
 };
 
+use rustls::CommonState;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
-use super::{Agreement, Stream, secured::agreed};
+use super::{Agreement, Stream};
+use crate::Error;
 
 /// A stream of TLS that states the agreement of its handshake once the handshake is complete. Until then, tokio-rustls
 /// sends written bytes as early data. If the server rejects them, tokio-rustls sends them again after the handshake.
@@ -19,19 +21,20 @@ pub(super) struct EarlyStream<S> {
     tls: TlsStream<S>,
     /// The place where the agreement is stated; `None` once it is stated.
     open: Option<Arc<OnceLock<Agreement>>>,
-    offered: &'static [&'static str],
+    /// Returns the result of the complete handshake, or an error if it cannot be used.
+    conclude: fn(&CommonState) -> Result<Agreement, Error>,
     /// True once early data was written. A flush before that would begin the handshake without early data.
     has_written: bool,
 }
 
 impl<S> EarlyStream<S> {
-    /// Wraps a stream whose handshake may be incomplete, and which offered these application protocols.
+    /// Wraps a stream whose handshake may be incomplete. `conclude` examines the complete handshake.
     pub(super) fn new(
         tls: TlsStream<S>,
         agreement: Arc<OnceLock<Agreement>>,
-        offered: &'static [&'static str],
+        conclude: fn(&CommonState) -> Result<Agreement, Error>,
     ) -> Self {
-        Self { tls, open: Some(agreement), offered, has_written: false }
+        Self { tls, open: Some(agreement), conclude, has_written: false }
     }
 
     /// States the agreement, if the handshake is complete by now.
@@ -43,7 +46,7 @@ impl<S> EarlyStream<S> {
         if self.open.is_none() || session.is_handshaking() {
             return Ok(());
         }
-        let mut agreement = agreed(session, self.offered).map_err(io::Error::other)?;
+        let mut agreement = (self.conclude)(session).map_err(io::Error::other)?;
         agreement.early_data = Some(session.is_early_data_accepted());
         if let Some(open) = self.open.take() {
             let _ = open.set(agreement);

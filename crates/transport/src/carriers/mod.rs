@@ -91,6 +91,9 @@ pub(crate) trait ClientEngine: ServerEngine {
     /// data. HTTP/2 first waits for the server's settings.
     const SENDS_AT_ONCE: bool = false;
 
+    /// True if a TLS server without ALPN is assumed to speak the protocol.
+    const ASSUMED_WITHOUT_ALPN: bool = false;
+
     /// Completes the engine's own handshake, if there is one.
     ///
     /// # Errors
@@ -157,6 +160,11 @@ impl StreamInfo {
     /// Returns the extensions of chunks that a server's bodies may have.
     pub(crate) fn chunk_extensions(&self) -> ChunkExtensions {
         self.chunk_extensions
+    }
+
+    /// Returns whether the server may be any program. Otherwise it is an end of longhaul.
+    pub(crate) fn is_any_server(&self) -> bool {
+        self.chunk_extensions == ChunkExtensions::Any
     }
 
     /// Sets the counter of received pieces.

@@ -62,13 +62,12 @@ impl<E: ClientEngine> Carries<E> for Secured {
         let mut stream = connecting.await.map_err(Error::handshake)?;
         stream.get_mut().1.set_buffer_limit(Some(ahead));
         let info = StreamInfo::cleartext(probe).for_peer(peer).with_framing(peer.framing.clone());
-        // The client offers a single protocol, so a server without ALPN is assumed to speak it.
         if stream.get_ref().1.is_handshaking() {
             let agreement = Arc::<OnceLock<Agreement>>::default();
-            let stream = early_client::EarlyStream::new(stream, agreement.clone(), E::ALPN);
+            let stream = early_client::EarlyStream::new(stream, agreement.clone(), spoken::<E>);
             return engine.client(stream, info.with_agreement(agreement)).await;
         }
-        let agreement = agreed(stream.get_ref().1, E::ALPN)?;
+        let agreement = spoken::<E>(stream.get_ref().1)?;
         engine.client(stream, info.with_agreement(Arc::new(agreement.into()))).await
     }
 
@@ -106,11 +105,11 @@ fn ahead(engine: &impl ServerEngine, limits: &Limits) -> Result<usize, Error> {
 /// The bytes that rustls encrypts ahead by default (DEFAULT_BUFFER_LIMIT in its common_state.rs).
 const STOCK_AHEAD: usize = 64 << 10;
 
-/// Returns the result of a handshake. A peer without ALPN speaks any of the offered application protocols.
+/// Returns the result of a handshake, which may be without an application protocol.
 ///
 /// # Errors
 /// Fails if the peer chose another application protocol: TLS continues even without an agreement.
-pub(super) fn agreed(tls: &CommonState, offered: &[&str]) -> Result<Agreement, Error> {
+fn agreed(tls: &CommonState, offered: &[&str]) -> Result<Agreement, Error> {
     let alpn = tls.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
     if let Some(other) = alpn.as_deref().filter(|alpn| !offered.contains(alpn)) {
         return Err(other_protocol(other, offered));
@@ -122,6 +121,18 @@ pub(super) fn agreed(tls: &CommonState, offered: &[&str]) -> Result<Agreement, E
 
 fn other_protocol(agreed: &str, offered: &[&str]) -> Error {
     Error::handshake(format!("the application protocol is {agreed}, not {}", offered.join(" or ")))
+}
+
+/// Returns the result of a client's handshake.
+///
+/// # Errors
+/// Fails if the server does not speak the protocol of the engine, according to ALPN.
+fn spoken<E: ClientEngine>(tls: &CommonState) -> Result<Agreement, Error> {
+    let agreement = agreed(tls, E::ALPN)?;
+    if agreement.alpn.is_none() && !E::ASSUMED_WITHOUT_ALPN {
+        return Err(other_protocol("none", E::ALPN));
+    }
+    Ok(agreement)
 }
 
 struct SecuredListener<E> {

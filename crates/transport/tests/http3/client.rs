@@ -1,16 +1,17 @@
 //! A client of this crate with servers that break the rules.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{Method, Request};
 use longhaul_transport::{Connection, Peer as Address, Trust, body, by_name};
 use quinn::Endpoint;
 use record::Limits;
+use tokio::time::sleep;
 
 use super::{
     peer::{
-        EXCESSIVE_LOAD, FRAME_ERROR, FRAME_UNEXPECTED, HEADERS, ID_ERROR, NO_ERROR, Peer, SETTINGS, UNKNOWN,
-        data, frame, frame_head, head, listen, response, soon,
+        EXCESSIVE_LOAD, FRAME_ERROR, FRAME_UNEXPECTED, GOAWAY, HEADERS, ID_ERROR, NO_ERROR, Peer, SETTINGS,
+        UNKNOWN, data, frame, frame_head, head, listen, response, soon,
     },
     server::read,
 };
@@ -63,9 +64,31 @@ async fn a_body_that_is_cut_is_never_a_success() {
     ] {
         let (connection, peer, _endpoint) = connected().await;
         let answer = [response("200", &[]), bytes].concat();
-        exchange(&connection, &peer, Method::GET, &answer).await.unwrap_err();
+        let text = exchange(&connection, &peer, Method::GET, &answer).await.unwrap_err();
+        assert!(text.contains("(H3_FRAME_") && !text.contains("Remote"), "{text}");
         assert_eq!(peer.close_code().await, code);
     }
+}
+
+#[tokio::test]
+async fn a_goaway_fails_the_requests_that_it_excludes_and_no_others() {
+    let (connection, mut peer, _endpoint) = connected().await;
+    let request = || Request::get("https://localhost/").body(body::empty()).unwrap();
+    let serve = async {
+        let (mut first, _) = soon(peer.connection.accept_bi()).await.unwrap();
+        let second = soon(peer.connection.accept_bi()).await.unwrap();
+        peer.control.write_all(&frame(GOAWAY, &[4])).await.unwrap();
+        sleep(Duration::from_millis(200)).await;
+        first.write_all(&response("200", &[])).await.unwrap();
+        first.finish().unwrap();
+        second
+    };
+    let (served, rejected, _second) =
+        soon(async { tokio::join!(connection.exchange(request()), connection.exchange(request()), serve) })
+            .await;
+    assert_eq!(served.unwrap().status(), 200);
+    let text = rejected.err().unwrap().to_string();
+    assert!(text.contains("the server rejected the request (GOAWAY)"), "{text}");
 }
 
 #[tokio::test]

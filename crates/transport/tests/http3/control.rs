@@ -1,5 +1,6 @@
 //! The unidirectional streams of a client (RFC 9114 section 6.2, RFC 9204 section 4.2).
 
+use longhaul_transport::Error;
 use quinn::TransportConfig;
 
 use super::{
@@ -46,7 +47,11 @@ async fn a_control_stream_begins_with_settings() {
     for first in [frame(GOAWAY, &[0]), frame(UNKNOWN, &[0]), data(b"x")] {
         let accept = async {
             let session = soon(server.listener.accept()).await.unwrap().handshake.await.unwrap();
-            assert!(soon(session.accept()).await.is_err());
+            let error = soon(session.accept()).await.err().unwrap();
+            let text = error.to_string();
+            assert!(matches!(error, Error::Refused { .. }), "{text}");
+            assert!(text.contains("the control stream does not begin with SETTINGS"), "{text}");
+            assert!(!text.contains("Remote"), "{text}");
         };
         let client = async {
             let config = TransportConfig::default();

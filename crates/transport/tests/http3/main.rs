@@ -6,6 +6,7 @@ mod client;
 mod client_errors;
 mod closing;
 mod control;
+mod early_data;
 mod framing;
 mod malformed;
 mod peer;

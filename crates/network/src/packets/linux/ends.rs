@@ -1,6 +1,6 @@
 //! The addresses of the two ends of a network of packets.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An end: its addresses, and the name of its interface in its namespace.
 ///
@@ -35,6 +35,11 @@ pub(super) const SERVER: End =
     End { v4: Ipv4Addr::new(198, 18, 0, 2), v6: Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 2) };
 
 impl End {
+    /// Returns the address of the same family as `asked`; that of IPv4 for `None`.
+    pub(super) fn address(&self, asked: Option<IpAddr>) -> IpAddr {
+        if asked.is_some_and(|address| address.is_ipv6()) { self.v6.into() } else { self.v4.into() }
+    }
+
     /// Returns whether an IP packet is addressed to this end. Other packets come from hosts that look for routers and
     /// groups.
     pub(super) fn is_addressed(&self, packet: &[u8]) -> bool {

@@ -1,6 +1,6 @@
 //! A network whose packets this process carries, between two TUN interfaces, one in the namespace of each end.
 
-use std::{io, net::IpAddr, os::fd::OwnedFd};
+use std::{io, os::fd::OwnedFd};
 
 use record::NetworkRecord;
 
@@ -52,8 +52,8 @@ impl TunNetwork {
     pub(super) async fn serve(self, job: &RelayJob) -> Result<(), RelayFault> {
         let mut orders = Orders::of_session()?;
         let ready = RelayEvent::Ready {
-            client: Some(self.site(&self.client.namespace, &CLIENT)),
-            server: Some(self.site(&self.server.namespace, &SERVER)),
+            client: Some(self.site(&self.client.namespace, &CLIENT, job)),
+            server: Some(self.site(&self.server.namespace, &SERVER, job)),
         };
         let (client, server) = (tun::register(self.client.interface)?, tun::register(self.server.interface)?);
         let mut report = NetworkRecord::new(job.network);
@@ -83,8 +83,8 @@ impl TunNetwork {
         Ok(())
     }
 
-    fn site(&self, namespace: &NetworkNamespace, end: &End) -> Site {
-        Site { namespace: self.owner.way_to(namespace), address: IpAddr::V4(end.v4) }
+    fn site(&self, namespace: &NetworkNamespace, end: &End, job: &RelayJob) -> Site {
+        Site { namespace: self.owner.way_to(namespace), address: end.address(job.address) }
     }
 }
 

@@ -10,6 +10,7 @@ use record::{Limits, MAX_STREAMS};
 
 use super::{
     Established, QuicEngine, connection_ids, dial,
+    receives::Receives,
     settings::{self, Settings},
 };
 use crate::{
@@ -22,6 +23,7 @@ pub(super) struct Dialler<E> {
     config: ClientConfig,
     endpoint: Endpoint,
     probe: Arc<Probe>,
+    receives: Receives,
     framing: Option<FramingObserver>,
     addr: SocketAddr,
     name: String,
@@ -48,9 +50,10 @@ impl<E: QuicEngine> Dialler<E> {
             let probe = Arc::new(Probe::of_endpoint(&socket));
             Ok((probe, settings.endpoint(socket, None, peer.framing.as_ref(), None)?))
         });
-        let (probe, endpoint) = bound.map_err(|source| Error::Connect { addr: peer.addr, source })?;
+        let (probe, (endpoint, receives)) =
+            bound.map_err(|source| Error::Connect { addr: peer.addr, source })?;
         let (framing, addr, name) = (peer.framing.clone(), peer.addr, peer.name.clone());
-        Ok(Self { engine, config, endpoint, probe, framing, addr, name })
+        Ok(Self { engine, config, endpoint, probe, receives, framing, addr, name })
     }
 
     /// Opens a connection, and runs the engine over it once the handshake is complete.
@@ -83,7 +86,7 @@ impl<E: QuicEngine> Dialler<E> {
 
     /// Returns a connection for the engine.
     pub(super) fn established(&self, connection: quinn::Connection) -> Established {
-        Established::new(connection, self.probe.clone())
+        Established::new(connection, self.probe.clone(), &self.receives)
             .with_endpoint(self.endpoint.clone())
             .with_framing(self.framing.clone())
     }

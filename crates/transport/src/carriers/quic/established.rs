@@ -6,7 +6,13 @@ use async_trait::async_trait;
 use quinn::Endpoint;
 use record::{QuicBlocked, QuicStats, TransportStats};
 
-use super::{OpeningWindows, agreed::Agreed, seat::Seat};
+use super::{
+    OpeningWindows,
+    agreed::Agreed,
+    closing,
+    receives::{Receives, Share},
+    seat::Seat,
+};
 use crate::{
     Error, FramingObserver, Link, cipher::suite_name, framing::SizeLog, probe::Probe, session::LinkSource,
     window_budget::Window,
@@ -23,15 +29,17 @@ pub(crate) struct Established {
     endpoint: Option<Endpoint>,
     /// The counter of received datagrams; `None` without observation of the framing.
     framing: Option<FramingObserver>,
+    receives: Share,
 }
 
 impl Established {
-    pub(super) fn new(connection: quinn::Connection, probe: Arc<Probe>) -> Self {
-        Self { connection, probe, windows: None, endpoint: None, framing: None }
+    pub(super) fn new(connection: quinn::Connection, probe: Arc<Probe>, receives: &Receives) -> Self {
+        let receives = receives.share();
+        Self { connection, probe, windows: None, endpoint: None, framing: None, receives }
     }
 
     pub(super) fn with_windows(
-        self,
+        mut self,
         receive: Option<Window>,
         send: Option<Window>,
         seat: Option<Seat>,
@@ -40,7 +48,8 @@ impl Established {
         seat.iter().for_each(|seat| seat.establish(&connection));
         let opening = receive.is_some() || send.is_some();
         let windows = opening.then(|| Arc::new(OpeningWindows { connection, receive, send, seat }));
-        Self { windows, ..self }
+        self.windows = windows;
+        self
     }
 
     /// Returns the windows that grow with the bytes that pass, which the engine must report. `None` if the windows are
@@ -49,12 +58,14 @@ impl Established {
         self.windows.clone()
     }
 
-    pub(super) fn with_endpoint(self, endpoint: Endpoint) -> Self {
-        Self { endpoint: Some(endpoint), ..self }
+    pub(super) fn with_endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.endpoint = Some(endpoint);
+        self
     }
 
-    pub(super) fn with_framing(self, framing: Option<FramingObserver>) -> Self {
-        Self { framing, ..self }
+    pub(super) fn with_framing(mut self, framing: Option<FramingObserver>) -> Self {
+        self.framing = framing;
+        self
     }
 
     /// Returns the sizes of received DATA frames, which the engine must report. `None` if nothing is counted.
@@ -64,7 +75,7 @@ impl Established {
 
     /// Closes the connection with an error code of the application. A client waits until the peer has been notified.
     pub(crate) async fn close(&self, code: u32) {
-        self.connection.close(code.into(), b"");
+        closing::close(&self.connection, code.into(), b"");
         if let Some(endpoint) = &self.endpoint {
             endpoint.wait_idle().await;
         }
@@ -92,6 +103,13 @@ impl Established {
     }
 }
 
+impl Drop for Established {
+    /// Prepares the close of the connection, which follows once all its streams are dropped.
+    fn drop(&mut self) {
+        closing::open_window(&self.connection);
+    }
+}
+
 #[async_trait]
 impl LinkSource for Established {
     fn link(&self) -> Link {
@@ -108,12 +126,12 @@ impl LinkSource for Established {
                 bytes_sent: stats.udp_tx.bytes,
                 bytes_received: stats.udp_rx.bytes,
                 sends: stats.udp_tx.ios,
-                receives: stats.udp_rx.ios,
+                receives: self.receives.calls(),
                 lost_packets: stats.path.lost_packets,
                 congestion_events: stats.path.congestion_events,
                 mtu: stats.path.current_mtu.into(),
                 rtt_us: micros(stats.path.rtt),
-                cwnd: stats.path.cwnd,
+                cwnd: closing::window(&self.connection, stats.path.cwnd),
                 min_rtt_us: Some(micros(stats.path.min_rtt)),
                 blocked: Some(QuicBlocked {
                     connection_sent: stats.frame_tx.data_blocked,

@@ -26,15 +26,19 @@ use dialler::Dialler;
 use early_client::EarlyConnection;
 use early_server::Opened;
 use mailboxes::Mailboxes;
+use receives::Receives;
 use seat::SharedBuffer;
 use settings::Settings;
 
+pub(crate) use closing::close;
 pub(crate) use deliveries::{Deliveries, Running};
 pub(crate) use established::Established;
+pub use udp::quic_closed;
 pub(crate) use window::OpeningWindows;
 
 mod admission;
 mod agreed;
+mod closing;
 mod connection_ids;
 mod deliveries;
 mod dial;
@@ -44,6 +48,7 @@ mod early_server;
 mod established;
 mod footprint;
 mod mailboxes;
+mod receives;
 mod seat;
 mod server_hello;
 mod settings;
@@ -99,7 +104,7 @@ impl<E: QuicEngine> Carries<E> for Quic {
         let settings = Settings::from_limits(limits)?;
         let tls = bind.tls_config(&[E::ALPN], settings.ciphers, TlsVersion::Tls13)?;
         let takes_early_data = takes_early_data(&tls);
-        let mut config = ServerConfig::with_crypto(settings::server_crypto(tls)?);
+        let mut config = ServerConfig::with_crypto(settings::server_crypto(tls.clone())?);
         let first = settings.connection_window.min(FIRST_WINDOW);
         config.transport_config(Arc::new(settings.strangers(&bind.guards, first)?));
         let runtimes = bind.spread.as_ref().map(Spread::runtimes).unwrap_or_default();
@@ -107,6 +112,11 @@ impl<E: QuicEngine> Carries<E> for Quic {
         admission::bound(&mut config, threads);
         let mut narrow = config.clone();
         narrow.transport_config(Arc::new(settings.strangers(&bind.guards, first.min(turns::LEAST))?));
+        if takes_early_data {
+            // A server that accepts early data must not reduce the limits that the client remembers (RFC 9000 section
+            // 7.4.1).
+            narrow.crypto = settings::server_crypto(settings::without_early_data(tls))?;
+        }
 
         let (guards, framing) = (bind.guards.clone(), bind.framing.clone());
         let (narrow, boxes) = (Arc::new(narrow), Mailboxes::of(threads));
@@ -120,12 +130,14 @@ impl<E: QuicEngine> Carries<E> for Quic {
             let _entered = runtime.as_ref().map(Handle::enter);
             let probe = Arc::new(Probe::of_endpoint(&socket));
             let post = runtime.is_some().then(|| boxes.post(number));
-            let endpoint = settings.endpoint(socket, Some(config.clone()), bind.framing.as_ref(), post)?;
+            let (endpoint, receives) =
+                settings.endpoint(socket, Some(config.clone()), bind.framing.as_ref(), post)?;
             let buffer =
                 guards.receive_budget.as_ref().map(|budget| SharedBuffer::new(probe.clone(), budget.clone()));
             let thread = runtime.as_ref().map(|_| usize::from(number));
             let entry = Entry { buffer, first, narrow: narrow.clone(), takes_early_data, runtime };
-            Ok(Door { admission: Admission::new(endpoint, most, E::NO_PLACE, entry), probe, thread })
+            let admission = Admission::new(endpoint, most, E::NO_PLACE, entry);
+            Ok(Door { admission, probe, receives, thread })
         };
         let bound = steering::sockets(bind.addr, settings.udp_buffer, threads).and_then(|sockets| {
             let addr = sockets.first().map_or(Ok(bind.addr), UdpSocket::local_addr)?;
@@ -146,6 +158,7 @@ impl<E: QuicEngine> Carries<E> for Quic {
 struct Door {
     admission: Admission,
     probe: Arc<Probe>,
+    receives: Receives,
     /// The number of the thread; `None` for the caller's own.
     thread: Option<usize>,
 }
@@ -178,7 +191,7 @@ impl<E: QuicEngine> Listener for QuicListener<E> {
             Admitted::Incoming(incoming) => incoming.remote_address(),
             Admitted::Connected(unserved) => unserved.opened.connection.remote_address(),
         };
-        let probe = door.probe.clone();
+        let (probe, receives) = (door.probe.clone(), door.receives.clone());
         let (engine, guards, framing) = (self.engine.clone(), self.guards.clone(), self.framing.clone());
         let (window, send_window) = (self.window, self.send_window);
         let entry = door.admission.entry.clone();
@@ -192,8 +205,9 @@ impl<E: QuicEngine> Listener for QuicListener<E> {
             };
             let receive = guards.receive_budget.as_ref().map(|budget| Window::new(budget, window));
             let send = guards.send_budget.as_ref().map(|budget| Window::new(budget, send_window));
-            let established =
-                Established::new(connection, probe).with_windows(receive, send, seat).with_framing(framing);
+            let established = Established::new(connection, probe, &receives)
+                .with_windows(receive, send, seat)
+                .with_framing(framing);
             established.assert_alpn(E::ALPN)?;
             let session = engine.server(established, &guards).await?;
             Ok(match confirmation {

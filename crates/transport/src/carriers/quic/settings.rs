@@ -13,7 +13,9 @@ use record::{
 };
 use rustls::quic::Suite;
 
-use super::{agreed, connection_ids::ThreadIds, mailboxes::Post, udp};
+use super::{
+    agreed, closing::ClosableFactory, connection_ids::ThreadIds, mailboxes::Post, receives::Receives, udp,
+};
 use crate::{
     Error, FramingObserver, Guards,
     cipher::{Cipher, Ciphers},
@@ -131,8 +133,9 @@ impl Settings {
         Ok(config)
     }
 
-    /// Returns an endpoint on a bound socket. It accepts connections if `server` is given. It counts received datagrams
-    /// if `framing` is given. It shares its port with other endpoints if `post` is given.
+    /// Returns an endpoint on a bound socket, and the count of its receive calls. It accepts connections if `server` is
+    /// given. It counts received datagrams if `framing` is given. It shares its port with other endpoints if `post` is
+    /// given.
     ///
     /// # Errors
     /// Fails if the socket cannot be used by the runtime.
@@ -142,25 +145,22 @@ impl Settings {
         server: Option<ServerConfig>,
         framing: Option<&FramingObserver>,
         post: Option<Post>,
-    ) -> io::Result<Endpoint> {
+    ) -> io::Result<(Endpoint, Receives)> {
         let mut config = EndpointConfig::default();
         if let Some((thread, threads)) = post.as_ref().map(Post::place) {
             config.cid_generator(move || Box::new(ThreadIds::new(thread, threads)));
         }
         let runtime = Arc::new(TokioRuntime);
-        let is_stock = (self.origin, self.mtu) == (Origin::Quinn, None);
-        if is_stock && framing.is_none() && post.is_none() {
-            return Endpoint::new(config, server, socket, runtime);
-        }
         let socket = runtime.wrap_udp_socket(socket)?;
-        let socket = if is_stock {
+        let socket = if (self.origin, self.mtu) == (Origin::Quinn, None) {
             udp::Socket::unbounded(socket)
         } else {
             config.max_udp_payload_size(self.largest_mtu()).map_err(io::Error::other)?;
             udp::Socket::bounded(socket, self.largest_mtu())
         };
         let socket = socket.counting(framing.map(|framing| &framing.datagrams)).exchanging(post);
-        Endpoint::new_with_abstract_socket(config, server, Arc::new(socket), runtime)
+        let receives = socket.receives();
+        Ok((Endpoint::new_with_abstract_socket(config, server, Arc::new(socket), runtime)?, receives))
     }
 
     /// Returns the largest UDP payload that is ever sent or accepted, in bytes.
@@ -190,7 +190,7 @@ fn set_controller(config: &mut TransportConfig, controller: Congestion, window: 
         Congestion::NewReno => Arc::new(with_initial_window!(congestion::NewRenoConfig, window)),
         Congestion::Bbr => Arc::new(with_initial_window!(congestion::BbrConfig, window)),
     };
-    config.congestion_controller_factory(controller);
+    config.congestion_controller_factory(Arc::new(ClosableFactory(controller)));
 }
 
 /// Returns the initial congestion window of RFC 9002 section 7.2, in bytes. quinn's default is made for datagrams of
@@ -219,6 +219,12 @@ pub(super) fn server_crypto(mut tls: Arc<rustls::ServerConfig>) -> Result<Arc<ag
     }
     let crypto = QuicServerConfig::with_initial(tls, initial_suite()?).map_err(Error::identity)?;
     Ok(Arc::new(agreed::Server(Arc::new(crypto))))
+}
+
+/// Returns a server's TLS configuration with the same sessions, which accepts no early data.
+pub(super) fn without_early_data(mut tls: Arc<rustls::ServerConfig>) -> Arc<rustls::ServerConfig> {
+    Arc::make_mut(&mut tls).max_early_data_size = 0;
+    tls
 }
 
 /// Returns the suite of initial packets: AES-128-GCM (RFC 9001 section 5.2), regardless of the cipher that follows.

@@ -4,8 +4,9 @@ use std::{
     io::{self, IoSliceMut},
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use quinn::{
@@ -13,8 +14,9 @@ use quinn::{
     udp::{RecvMeta, Transmit},
 };
 use record::MAX_QUIC_MTU;
+use tokio::{sync::watch, time::timeout};
 
-use super::mailboxes::Post;
+use super::{mailboxes::Post, receives::Receives};
 use crate::framing::SizeLog;
 
 /// The most messages that one system call receives. Each holds one datagram, or several joined by GRO. By default quinn
@@ -38,6 +40,37 @@ pub(super) struct Socket {
     datagrams: Option<SizeLog>,
     /// The mailbox of the socket's thread; `None` for the only socket of its port.
     post: Option<Post>,
+    receives: Receives,
+    _open: Open,
+}
+
+/// The number of this process's sockets that carry QUIC.
+static SOCKETS: LazyLock<watch::Sender<usize>> = LazyLock::new(|| watch::Sender::new(0));
+
+/// Counts a socket as open until the value is dropped.
+#[derive(Debug)]
+struct Open;
+
+impl Open {
+    fn begin() -> Self {
+        SOCKETS.send_modify(|open| *open = open.saturating_add(1));
+        Self
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        SOCKETS.send_modify(|open| *open = open.saturating_sub(1));
+    }
+}
+
+/// Waits until all QUIC connections of this process have told their peers that they end, but no longer than `within`.
+/// Dropping a connection or a listener only begins that; the tasks of the runtime do the rest, so a program that ends
+/// at once would leave its peers to their idle timeouts.
+pub async fn quic_closed(within: Duration) {
+    let mut open = SOCKETS.subscribe();
+    // The sender is never dropped.
+    let _ = timeout(within, open.wait_for(|open| *open == 0)).await;
 }
 
 impl Socket {
@@ -45,13 +78,23 @@ impl Socket {
     pub(super) fn bounded(inner: Arc<dyn AsyncUdpSocket>, mtu: u16) -> Self {
         let admitted = (MAX_QUIC_MTU / u64::from(mtu.max(1))) as usize;
         let segments = admitted.min(inner.max_transmit_segments()).max(1);
-        Self { inner, segments, messages: RECEIVED_AT_ONCE, datagrams: None, post: None }
+        Self::new(inner, segments, RECEIVED_AT_ONCE)
     }
 
     /// Wraps a socket without bounds of longhaul's own.
     pub(super) fn unbounded(inner: Arc<dyn AsyncUdpSocket>) -> Self {
         let segments = inner.max_transmit_segments();
-        Self { inner, segments, messages: usize::MAX, datagrams: None, post: None }
+        Self::new(inner, segments, usize::MAX)
+    }
+
+    fn new(inner: Arc<dyn AsyncUdpSocket>, segments: usize, messages: usize) -> Self {
+        let (receives, _open) = (Receives::default(), Open::begin());
+        Self { inner, segments, messages, datagrams: None, post: None, receives, _open }
+    }
+
+    /// Returns the count of the calls that receive datagrams.
+    pub(super) fn receives(&self) -> Receives {
+        self.receives.clone()
     }
 
     /// Counts the received datagrams, if a log is given.
@@ -72,6 +115,7 @@ impl Socket {
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         let received = ready!(self.inner.poll_recv(cx, bufs, meta))?;
+        self.receives.add();
         self.count(meta.get(..received).unwrap_or_default());
         Poll::Ready(Ok(received))
     }

@@ -2,19 +2,22 @@
 //!
 //! The stream finds the end of each head, and withholds the bytes after it until hyper has parsed the head and the
 //! framing of its body is announced. So hyper and the stream agree on where a body starts and how it is framed.
+//!
+//! The stream also ends a connection whose client takes too long for a head.
 
 use std::{
     io::{self, IoSlice},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 
 use http::{HeaderMap, header};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::chunks::Chunks;
+use super::{chunks::Chunks, head_timer::HeadTimer};
 use crate::carriers::Stream;
 
 /// The framing of a message's body, according to hyper's parse of the head.
@@ -128,6 +131,11 @@ impl Phase {
             }
         })
     }
+
+    /// Returns whether a head has begun and is incomplete. Empty lines before a head do not count.
+    fn is_within_head(&self) -> bool {
+        matches!(self, Self::Head(head) if head.length > 0)
+    }
 }
 
 /// The search for the end of a head: an empty line after one that is not empty.
@@ -189,6 +197,8 @@ pub(super) struct Unadorned<S> {
     progress: Option<Announcer>,
     /// Bytes that were read but not examined yet: they follow the end of a head or a body.
     ahead: Vec<u8>,
+    /// The bound on the time of a head; `None` sets no bound.
+    timer: Option<HeadTimer>,
 }
 
 impl<S: Stream> Unadorned<S> {
@@ -196,12 +206,17 @@ impl<S: Stream> Unadorned<S> {
     pub(super) fn new(stream: S, messages: Messages) -> (Self, Announcer) {
         let progress = Progress { messages, phase: Phase::Head(Head::default()), reader: None };
         let announcer = Announcer(Arc::new(Mutex::new(progress)));
-        (Self { stream, progress: Some(announcer.clone()), ahead: Vec::new() }, announcer)
+        (Self { stream, progress: Some(announcer.clone()), ahead: Vec::new(), timer: None }, announcer)
     }
 
     /// Wraps `stream` and passes all bytes unchanged.
     pub(super) fn as_it_is(stream: S) -> Self {
-        Self { stream, progress: None, ahead: Vec::new() }
+        Self { stream, progress: None, ahead: Vec::new(), timer: None }
+    }
+
+    /// Makes reads fail if a head is incomplete this long after its first byte. `Duration::MAX` sets no bound.
+    pub(super) fn with_head_timeout(self, timeout: Duration) -> Self {
+        Self { timer: (timeout < Duration::MAX).then(|| HeadTimer::new(timeout)), ..self }
     }
 
     /// Fills `buffer` with bytes that were read ahead, or else from the stream.
@@ -232,12 +247,24 @@ impl<S: Stream> AsyncRead for Unadorned<S> {
                 progress.reader = Some(cx.waker().clone());
                 return Poll::Pending;
             }
-            ready!(self.poll_fill(cx, buffer))?;
+            let filled = self.poll_fill(cx, buffer);
+            if filled.is_pending()
+                && progress.phase.is_within_head()
+                && let Some(timer) = &mut self.timer
+            {
+                timer.check(cx)?;
+            }
+            ready!(filled)?;
             let read = buffer.filled_mut().get_mut(before..).unwrap_or_default();
             if read.is_empty() {
                 return Poll::Ready(Ok(()));
             }
             let (seen, kept) = progress.phase.pass(read, progress.messages)?;
+            if !progress.phase.is_within_head()
+                && let Some(timer) = &mut self.timer
+            {
+                timer.stop();
+            }
             let rest = read.get(seen..).unwrap_or_default();
             // The bytes already in `ahead` come after these.
             self.ahead.splice(..0, rest.iter().copied());

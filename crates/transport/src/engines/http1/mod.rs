@@ -15,6 +15,7 @@ mod chunks;
 mod client;
 mod footprint;
 mod framing;
+mod head_timer;
 mod permission;
 mod server;
 
@@ -37,6 +38,10 @@ impl FromLimits for Http1 {
 #[async_trait]
 impl ClientEngine for Http1 {
     const SENDS_AT_ONCE: bool = true;
+
+    /// True: servers without ALPN speak HTTP/1.1, as all servers did before RFC 7301. HTTP/2 must be agreed on (RFC 9113
+    /// section 3.3).
+    const ASSUMED_WITHOUT_ALPN: bool = true;
 
     async fn client(&self, stream: impl Stream, info: StreamInfo) -> Result<Box<dyn Connection>, Error> {
         client::start(observed(stream, &info), info, self.buffer).await

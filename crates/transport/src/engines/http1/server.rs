@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -15,7 +16,7 @@ use http::{Request, Response, StatusCode, Version, header};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::{body::Incoming as Received, server::conn::http1::Builder, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
 use super::{
@@ -46,14 +47,15 @@ pub(super) fn start(
         .max_buf_size(window.as_ref().map_or(buffer, |window| window.size() as usize))
         .max_header_size(guards.header_bytes as usize)
         .max_headers(guards.header_count)
-        .timer(TokioTimer::new())
-        .header_read_timeout(guards.header_timeout);
+        // A client may end its direction once it has sent its request (RFC 9293 section 3.6, RFC 8446 section 6.1).
+        .half_close(true);
     let socket = info.socket();
+    let is_bounded = guards.header_timeout < Duration::MAX;
     let (stream, announcer) = match guards.chunk_extensions {
-        ChunkExtensions::Few => (Unadorned::as_it_is(stream), None),
-        ChunkExtensions::Any => {
+        ChunkExtensions::Few if !is_bounded => (Unadorned::as_it_is(stream), None),
+        _ => {
             let (stream, announcer) = Unadorned::new(stream, Messages::Requests);
-            (stream, Some(announcer))
+            (stream.with_head_timeout(guards.header_timeout), Some(announcer))
         }
     };
     DrivenSession::start(1, info, |arrivals, close| async move {

@@ -1,21 +1,17 @@
-//! The bodies of HTTP/2, within the flow control of h2.
+//! The bodies that HTTP/2 sends, within the flow control of h2.
 
 use std::{
     future::poll_fn,
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
-use h2::{Reason, RecvStream, SendStream};
+use h2::{Reason, SendStream};
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
 
-use super::{
-    PROTOCOL, failure::Failure, opening::Opening, send_window::Share, server::Control, small_frames::Waiting,
-    turns::Turns,
-};
+use super::{PROTOCOL, failure::Failure, send_window::Share, server::Control, turns::Turns};
 use crate::{Body, BodyError, Error};
 
 /// A body that is being sent. Dropping it before its end resets the stream, and no other.
@@ -29,7 +25,19 @@ pub(super) struct Sending {
     share: Option<Share>,
     /// The turns of the connection, which count the waits of the body.
     turns: Turns,
+    read_ahead: ReadAhead,
     is_over: bool,
+}
+
+/// The treatment of a body while the windows admit no data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReadAhead {
+    /// The body is pulled only when its data can be sent. This suffices for longhaul's own receivers, which return all
+    /// credit.
+    Off,
+    /// One frame is pulled: trailers and an end without data need no credit (RFC 9113 sections 5.2.1 and 6.9.1), which
+    /// may never come. A chunk is held until there is credit.
+    OneFrame,
 }
 
 /// The bytes of the last chunk that h2 gets at once if only the send buffer bounds the capacity: the default of
@@ -39,14 +47,20 @@ const PIECE: usize = 16 << 10;
 
 impl Sending {
     /// Returns the body of a request.
-    pub(super) fn request(stream: SendStream<Bytes>, send_buffer: usize, turns: Turns) -> Self {
-        Self { stream, control: None, send_buffer, share: None, turns, is_over: false }
+    pub(super) fn request(
+        stream: SendStream<Bytes>,
+        send_buffer: usize,
+        turns: Turns,
+        read_ahead: ReadAhead,
+    ) -> Self {
+        Self { stream, control: None, send_buffer, share: None, turns, read_ahead, is_over: false }
     }
 
     /// Returns the body of a response.
     pub(super) fn response(stream: SendStream<Bytes>, control: Arc<Control>, share: Option<Share>) -> Self {
         let (send_buffer, turns) = (control.send_buffer, control.turns.clone());
-        Self { stream, control: Some(control), send_buffer, share, turns, is_over: false }
+        let read_ahead = if share.is_some() { ReadAhead::OneFrame } else { ReadAhead::Off };
+        Self { stream, control: Some(control), send_buffer, share, turns, read_ahead, is_over: false }
     }
 
     /// Notes that the stream has ended at this end.
@@ -55,17 +69,17 @@ impl Sending {
         self.share.iter().for_each(Share::over);
     }
 
-    /// Sends a body. A chunk is pulled once there is capacity for its first byte, so that at most the send buffer and
-    /// one chunk wait in h2. On return, the windows have admitted every byte, and only the connection has to write
-    /// them.
+    /// Sends a body. A chunk is sent once there is capacity for its first byte, so that at most the send buffer and one
+    /// chunk wait in h2; with [`ReadAhead::OneFrame`], a further chunk waits here.
+    ///
+    /// On return, the windows have admitted every byte, and only the connection has to write them. The end of a request
+    /// with read-ahead is sent before that.
     ///
     /// # Errors
     /// Fails if the body failed, or the stream was reset.
     pub(super) async fn send(mut self, mut body: Body) -> Result<(), Error> {
         loop {
-            self.room().await?;
-            self.capacity(1).await?;
-            let frame = match body.frame().await {
+            let frame = match self.next(&mut body).await? {
                 Some(Ok(frame)) => frame,
                 Some(Err(error)) => {
                     self.stream.send_reset(Reason::INTERNAL_ERROR);
@@ -89,7 +103,27 @@ impl Sending {
         }
     }
 
-    /// Sends the last chunk.
+    /// Pulls the next frame of a body, and waits until it may be sent.
+    async fn next(&mut self, body: &mut Body) -> Result<Option<Result<Frame<Bytes>, BodyError>>, Error> {
+        let held = tokio::select! {
+            biased;
+            admitted = self.admitted_one() => {
+                admitted?;
+                return Ok(body.frame().await);
+            }
+            frame = body.frame(), if self.read_ahead == ReadAhead::OneFrame => frame,
+        };
+        match &held {
+            Some(Err(_)) => {}
+            Some(Ok(frame)) if frame.data_ref().is_some_and(|chunk| !chunk.is_empty()) => {
+                self.admitted_one().await?;
+            }
+            Some(Ok(_)) | None => self.written().await?,
+        }
+        Ok(held)
+    }
+
+    /// Sends the last chunk, or only the end of the body.
     async fn end(mut self, rest: Bytes) -> Result<(), Error> {
         if rest.is_empty() {
             self.stream.send_data(rest, true).map_err(broken)?;
@@ -98,6 +132,23 @@ impl Sending {
         }
         self.over();
         Ok(())
+    }
+
+    /// Waits until h2 has written all queued bytes of a long body. Does nothing for other bodies.
+    async fn written(&mut self) -> Result<(), Error> {
+        let Some(share) = &self.share else { return Ok(()) };
+        self.stream.reserve_capacity(0);
+        tokio::select! {
+            biased;
+            reset = poll_fn(|cx| self.stream.poll_reset(cx)) => Err(was_reset(reset)),
+            () = share.written() => Ok(()),
+        }
+    }
+
+    /// Waits until at least one byte may be sent.
+    async fn admitted_one(&mut self) -> Result<(), Error> {
+        self.room().await?;
+        self.capacity(1).await.map(drop)
     }
 
     /// Sends a chunk as the windows admit it.
@@ -137,7 +188,7 @@ impl Sending {
                 () = share.wait() => None,
             };
             if let Some(reset) = reset {
-                return Err(broken(reset.map_or_else(|error| error, Into::into)));
+                return Err(was_reset(reset));
             }
             self.turns.end_wait(begun);
         }
@@ -199,70 +250,11 @@ impl Drop for Sending {
     }
 }
 
+/// Returns the error of a stream that either end has reset.
+fn was_reset(reset: Result<Reason, h2::Error>) -> Error {
+    broken(reset.map_or_else(|error| error, Into::into))
+}
+
 fn broken(error: h2::Error) -> Error {
     Error::protocol(PROTOCOL, Failure(error))
-}
-
-/// Returns a body of a response that is being received, which may open the window of its connection.
-pub(super) fn received(stream: RecvStream, window: Option<Arc<Opening>>) -> Body {
-    Http2Body::new(stream).with_bounds(window, None).boxed_unsync()
-}
-
-/// A body that is being received. Handing a piece to the reader returns its bytes to the peer as credit.
-pub(super) struct Http2Body {
-    stream: RecvStream,
-    /// The connection's window, which opens as bytes are read; `None` if the window is open from the start.
-    window: Option<Arc<Opening>>,
-    /// The count of small frames that wait; `None` if it is not bounded.
-    waiting: Option<Waiting>,
-}
-
-impl Http2Body {
-    /// Returns a body without further bounds.
-    pub(super) fn new(stream: RecvStream) -> Self {
-        Self { stream, window: None, waiting: None }
-    }
-
-    /// Sets the changing window of the connection, and the count of small frames that a server for unknown clients
-    /// keeps.
-    pub(super) fn with_bounds(self, window: Option<Arc<Opening>>, waiting: Option<Waiting>) -> Self {
-        Self { window, waiting, ..self }
-    }
-
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
-        let Some(data) = ready!(self.stream.poll_data(cx)) else { return Poll::Ready(None) };
-        Poll::Ready(Some(data.and_then(|data| {
-            self.stream.flow_control().release_capacity(data.len())?;
-            if let Some(window) = &self.window {
-                window.taken(data.len());
-            }
-            if let Some(waiting) = &self.waiting {
-                waiting.taken(data.len());
-            }
-            Ok(data)
-        })))
-    }
-}
-
-impl http_body::Body for Http2Body {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = match ready!(self.poll_data(cx)) {
-            Some(data) => Some(data.map(Frame::data)),
-            None => match ready!(self.stream.poll_trailers(cx)) {
-                Ok(trailers) => trailers.map(|trailers| Ok(Frame::trailers(trailers))),
-                Err(error) => Some(Err(error)),
-            },
-        };
-        Poll::Ready(frame.map(|frame| frame.map_err(|error| Error::truncated(Failure(error)).into())))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.stream.is_end_stream()
-    }
 }

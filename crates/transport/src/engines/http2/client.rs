@@ -14,11 +14,14 @@ use tokio::sync::Mutex;
 
 use super::{
     Http2, PROTOCOL, Sizing,
-    body::{Sending, received},
+    body::{ReadAhead, Sending},
     failure::Failure,
     layered,
     opening::{self, Opening},
+    receiving::received,
+    small_frames::SmallFrames,
     turns::Turns,
+    watched::Watched,
 };
 use crate::{
     Body, BodySent, Connection, Error, Link,
@@ -56,7 +59,8 @@ pub(super) async fn start(
     if !engine.layers.are_none() {
         builder.data_frame_budget(usize::MAX);
     }
-    let stream = layered(engine.layers, stream, &info, &turns);
+    let small_frames = watches(engine, &info).then(SmallFrames::default);
+    let stream = Watched::new(layered(engine.layers, stream, &info, &turns), small_frames.clone());
     let (requests, mut connection) = builder.handshake(stream).await.map_err(broken)?;
     let ping = connection.ping_pong();
     let tasks = Tasks::default();
@@ -84,12 +88,19 @@ pub(super) async fn start(
         send_buffer,
         window,
         opening,
+        small_frames,
         turns,
         write_failure,
         info,
         driver,
         tasks,
     }))
+}
+
+/// Returns whether a connection bounds the small frames that wait. A connection whose unread bodies must not block
+/// others is always read. Without layers, h2 has a bound of its own, at which it ends the connection.
+fn watches(engine: &Http2, info: &StreamInfo) -> bool {
+    info.is_any_server() && info.connection_window().is_none() && !engine.layers.are_none()
 }
 
 /// Drives a connection whose window changes.
@@ -116,6 +127,8 @@ struct Http2Connection {
     window: u32,
     /// The window in effect; `None` if it does not change.
     opening: Option<Arc<Opening>>,
+    /// The small frames that wait to be read by bodies; `None` if they are not bounded.
+    small_frames: Option<SmallFrames>,
     turns: Turns,
     write_failure: WriteFailure,
     info: StreamInfo,
@@ -167,10 +180,13 @@ impl Http2Connection {
         let (head, body) = request.into_parts();
         let empty = body.is_end_stream();
         let (response, stream) = requests.send_request(Request::from_parts(head, ()), empty)?;
+        let waiting = self.small_frames.as_ref().map(|frames| frames.stream(stream.stream_id().as_u32()));
         let (response, sent) = if empty {
             (response.await?, BodySent::completed())
         } else {
-            let sending = Sending::request(stream, self.send_buffer, self.turns.clone());
+            let any_server = self.info.is_any_server();
+            let read_ahead = if any_server { ReadAhead::OneFrame } else { ReadAhead::Off };
+            let sending = Sending::request(stream, self.send_buffer, self.turns.clone(), read_ahead);
             let (body_failed, sent) = self.tasks.pump(sending.send(body));
             let response = tokio::select! {
                 // A body that fails resets the stream, and then the response fails as well. The body is polled first,
@@ -181,7 +197,7 @@ impl Http2Connection {
             };
             (response, sent)
         };
-        let mut response = response.map(|stream| received(stream, self.opening.clone()));
+        let mut response = response.map(|stream| received(stream, self.opening.clone(), waiting));
         response.extensions_mut().insert(sent);
         Ok(response)
     }

@@ -22,6 +22,7 @@ mod footprint;
 mod frame_heads;
 mod gather;
 mod opening;
+mod receiving;
 mod refusals;
 mod send_window;
 mod server;

@@ -47,6 +47,8 @@ struct Shared {
     state: Mutex<State>,
     /// Notified when the window has grown, or when fewer of its bytes are queued or reserved.
     more: Notify,
+    /// Notified when a queue has become empty.
+    empty: Notify,
 }
 
 #[derive(Debug)]
@@ -106,8 +108,11 @@ impl SendWindow {
         if let Some(queue) = state.queues.get_mut(&stream) {
             more = bytes.saturating_sub(queue.bytes);
             queue.bytes = queue.bytes.saturating_sub(bytes);
-            if queue.is_whole && queue.bytes == 0 {
-                state.queues.remove(&stream);
+            if queue.bytes == 0 {
+                self.0.empty.notify_waiters();
+                if queue.is_whole {
+                    state.queues.remove(&stream);
+                }
             }
         }
         state.left = state.left.saturating_sub(more.into());
@@ -117,6 +122,7 @@ impl SendWindow {
     pub(super) fn reset(&self, stream: u32) {
         self.lock().forget(stream);
         self.0.more.notify_waiters();
+        self.0.empty.notify_waiters();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -183,6 +189,18 @@ impl Share {
             if self.room() == 0 {
                 changed.await;
             }
+        }
+    }
+
+    /// Waits until all bytes that the stream has queued are written, or its queue was discarded.
+    pub(super) async fn written(&self) {
+        loop {
+            let mut changed = pin!(self.window.0.empty.notified());
+            changed.as_mut().enable();
+            if self.window.lock().queues.get(&self.stream).is_none_or(|queue| queue.bytes == 0) {
+                return;
+            }
+            changed.await;
         }
     }
 

@@ -22,10 +22,11 @@ use tokio::time::Instant;
 
 use super::{
     Http2, PROTOCOL, Sizing,
-    body::{Http2Body, Sending},
+    body::Sending,
     failure::Failure,
     layered,
     opening::{self, Opening},
+    receiving::Http2Body,
     refusals::MOST_REFUSED,
     send_window::{Share, Unanswered, is_short},
     turns::Turns,

@@ -39,8 +39,8 @@ impl Counts {
 }
 
 impl SmallFrames {
-    /// Counts the frames of a stream from now on. Few frames arrive before, since a request is accepted as soon as its
-    /// head is read.
+    /// Counts the frames of a stream from now on. A client counts from its request. At a server, few frames arrive
+    /// before, since a request is accepted as soon as its head is read.
     pub(super) fn stream(&self, id: u32) -> Waiting {
         self.lock().streams.insert(id, 0);
         Waiting { counts: self.clone(), id }

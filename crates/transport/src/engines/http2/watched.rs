@@ -1,4 +1,4 @@
-//! A stream between h2 and a server's carrier, which counts frames as they pass.
+//! A stream between h2 and the carrier, which counts frames as they pass.
 
 use std::{
     io::{self, IoSlice},
@@ -19,11 +19,25 @@ use crate::carriers::Stream;
 #[cfg(test)]
 mod tests;
 
-/// The bytes that are read beyond the current frame. They hold up to 64 further frames, since a head has 9 bytes and h2
-/// takes no more than 100 empty frames.
-const BEYOND: u64 = 640;
-
 /// The counts that the frames of a connection update.
+pub(super) trait FrameWatch: Unpin + Send + 'static {
+    /// The most bytes that are read beyond the current frame.
+    const BEYOND: u64;
+
+    /// Returns the parser of received bytes, and that of sent bytes if sent frames count.
+    fn parsers() -> (Parser, Option<Parser>);
+
+    /// Returns the small frames that wait to be read by bodies.
+    fn small_frames(&self) -> &SmallFrames;
+
+    /// Counts a frame of the peer.
+    fn received(&self, head: FrameHead);
+
+    /// Counts a frame of this end.
+    fn sent(&self, _head: FrameHead) {}
+}
+
+/// The counts of a server.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Watch {
     /// The small frames that wait to be read by bodies.
@@ -34,7 +48,19 @@ pub(super) struct Watch {
     pub(super) refusals: Refusals,
 }
 
-impl Watch {
+impl FrameWatch for Watch {
+    /// 64 further frames, since a head has 9 bytes and h2 takes no more than 100 empty frames.
+    const BEYOND: u64 = 640;
+
+    /// The first bytes from the client are the connection preface.
+    fn parsers() -> (Parser, Option<Parser>) {
+        (Parser::after(PREFACE), Some(Parser::after(0)))
+    }
+
+    fn small_frames(&self) -> &SmallFrames {
+        &self.small_frames
+    }
+
     fn received(&self, head: FrameHead) {
         match head.kind {
             Kind::Data { payload, .. } => self.small_frames.arrived(head.stream, payload),
@@ -61,34 +87,55 @@ impl Watch {
     }
 }
 
-/// A stream that counts the frames that pass, and stops reading while too many small frames wait.
-#[derive(Debug)]
-pub(super) struct Watched<S> {
-    stream: S,
-    /// The counts to update; `None` counts nothing.
-    watch: Option<Watch>,
-    received: Parser,
-    sent: Parser,
+/// The counts of a client.
+impl FrameWatch for SmallFrames {
+    /// Any number: a client has few connections. Each may exceed the bound by the frames of one read.
+    const BEYOND: u64 = u64::MAX;
+
+    fn parsers() -> (Parser, Option<Parser>) {
+        (Parser::after(0), None)
+    }
+
+    fn small_frames(&self) -> &SmallFrames {
+        self
+    }
+
+    fn received(&self, head: FrameHead) {
+        if let Kind::Data { payload, .. } = head.kind {
+            self.arrived(head.stream, payload);
+        }
+    }
 }
 
-impl<S: Stream> Watched<S> {
-    /// Wraps the stream of a server's connection, whose first bytes from the client are the connection preface.
-    pub(super) fn new(stream: S, watch: Option<Watch>) -> Self {
-        Self { stream, watch, received: Parser::after(PREFACE), sent: Parser::after(0) }
+/// A stream that counts the frames that pass, and stops reading while too many small frames wait.
+#[derive(Debug)]
+pub(super) struct Watched<S, W> {
+    stream: S,
+    /// The counts to update; `None` counts nothing.
+    watch: Option<W>,
+    received: Parser,
+    sent: Option<Parser>,
+}
+
+impl<S: Stream, W: FrameWatch> Watched<S, W> {
+    /// Wraps the stream of a connection.
+    pub(super) fn new(stream: S, watch: Option<W>) -> Self {
+        let (received, sent) = W::parsers();
+        Self { stream, watch, received, sent }
     }
 
     /// Counts the first `written` bytes of `pieces`.
     fn sent(&mut self, pieces: &[IoSlice<'_>], mut written: usize) {
-        let Some(watch) = &self.watch else { return };
+        let (Some(watch), Some(parser)) = (&self.watch, &mut self.sent) else { return };
         for piece in pieces {
             let part = piece.get(..written).unwrap_or(piece);
-            self.sent.parse(part, |head| watch.sent(head));
+            parser.parse(part, |head| watch.sent(head));
             written = written.saturating_sub(part.len());
         }
     }
 }
 
-impl<S: Stream> AsyncRead for Watched<S> {
+impl<S: Stream, W: FrameWatch> AsyncRead for Watched<S, W> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -96,16 +143,16 @@ impl<S: Stream> AsyncRead for Watched<S> {
     ) -> Poll<io::Result<()>> {
         let Self { stream, watch, received, .. } = &mut *self;
         let Some(watch) = watch else { return Pin::new(stream).poll_read(cx, buffer) };
-        ready!(watch.small_frames.poll_room(cx));
+        ready!(watch.small_frames().poll_room(cx));
         let before = buffer.filled().len();
-        let mut part = stream.take(received.skip().saturating_add(BEYOND));
+        let mut part = stream.take(received.skip().saturating_add(W::BEYOND));
         ready!(Pin::new(&mut part).poll_read(cx, buffer))?;
         received.parse(buffer.filled().get(before..).unwrap_or_default(), |head| watch.received(head));
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: Stream> AsyncWrite for Watched<S> {
+impl<S: Stream, W: FrameWatch> AsyncWrite for Watched<S, W> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
         self.sent(&[IoSlice::new(bytes)], written);

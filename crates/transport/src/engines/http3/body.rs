@@ -15,7 +15,7 @@ use http::HeaderMap;
 use http_body::Frame;
 
 use super::{
-    PROTOCOL, broken,
+    PROTOCOL, broken, cause,
     fields::{Unread, check_fields},
     streams::{Handoff, Violation},
 };
@@ -26,6 +26,12 @@ pub(super) struct SendHalf<S> {
     pub(super) stream: S,
     /// The side channel to the stream below h3; `None` over the streams of h3-quinn.
     pub(super) handoff: Option<Handoff>,
+}
+
+impl<S> SendHalf<S> {
+    pub(super) fn broken(&self, error: StreamError) -> Error {
+        broken(error, self.handoff.as_ref().and_then(Handoff::violation))
+    }
 }
 
 /// The receiving half of a request stream, of which h3 has one type per end.
@@ -41,15 +47,15 @@ macro_rules! request_stream {
         impl<S: quic::SendStream<Bytes> + Send> BodySink for SendHalf<$end::RequestStream<S, Bytes>> {
             async fn send(&mut self, chunk: Bytes) -> Result<(), Error> {
                 self.handoff.iter().for_each(|handoff| handoff.set_chunk(chunk.clone()));
-                self.stream.send_data(chunk).await.map_err(broken)
+                self.stream.send_data(chunk).await.map_err(|error| self.broken(error))
             }
 
             async fn send_trailers(&mut self, trailers: HeaderMap) -> Result<(), Error> {
-                self.stream.send_trailers(trailers).await.map_err(broken)
+                self.stream.send_trailers(trailers).await.map_err(|error| self.broken(error))
             }
 
             async fn finish(&mut self) -> Result<(), Error> {
-                self.stream.finish().await.map_err(broken)
+                self.stream.finish().await.map_err(|error| self.broken(error))
             }
 
             async fn abort(&mut self) {
@@ -113,7 +119,8 @@ impl<S: DataSource> ReceivedBody<S> {
     }
 
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
-        let data = ready!(self.poll(|stream| stream.poll_data(cx))).map_err(Error::truncated)?;
+        let data = ready!(self.poll(|stream| stream.poll_data(cx)));
+        let data = data.map_err(|error| self.truncated(error))?;
         let counted = match &data {
             Some(data) => {
                 self.handoff.iter().for_each(|handoff| handoff.data_read(data));
@@ -141,7 +148,11 @@ impl<S: DataSource> ReceivedBody<S> {
         if let StreamError::StreamError { code, .. } = error {
             self.handoff.iter().for_each(|handoff| handoff.set_code(code));
         }
-        Error::truncated(error)
+        self.truncated(error)
+    }
+
+    fn truncated(&self, error: StreamError) -> Error {
+        Error::truncated(cause(error, self.handoff.as_ref().and_then(Handoff::violation)))
     }
 
     /// Sets the error code of a stream whose message is malformed.

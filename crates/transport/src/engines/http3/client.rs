@@ -1,10 +1,17 @@
 //! The client's end of HTTP/3.
 
-use std::{future::poll_fn, sync::Arc};
+use std::{
+    future::{pending, poll_fn},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use h3::{client, error::StreamError, quic};
+use h3::{
+    client,
+    error::StreamError,
+    quic::{self, StreamId},
+};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use tracing::debug;
@@ -62,8 +69,17 @@ impl<C: Streams> Http3Connection<C> {
             (StreamError::ConnectionError { .. }, Some(quinn::ConnectionError::ApplicationClosed(close))) => {
                 Error::protocol(PROTOCOL, quinn::ConnectionError::ApplicationClosed(close))
             }
-            _ => super::broken(error),
+            _ => super::broken(error, self.supervisor.as_ref().and_then(|supervisor| supervisor.violation())),
         }
+    }
+
+    /// Waits until the server rejects the request on `stream` by GOAWAY. h3 would wait for its response for ever.
+    async fn rejection(&self, stream: StreamId) -> Error {
+        match &self.supervisor {
+            Some(supervisor) => supervisor.request_was_rejected(stream).await,
+            None => pending().await,
+        }
+        Error::protocol(PROTOCOL, "the server rejected the request (GOAWAY)")
     }
 
     /// Waits for the head of the response.
@@ -92,7 +108,8 @@ impl<C: Streams> Connection for Http3Connection<C> {
         let method = head.method.clone();
         let head = Request::from_parts(head, ());
         let stream = self.requests.clone().send_request(head).await.map_err(|error| self.broken(error))?;
-        let handoff = self.supervisor.as_ref().map(|supervisor| supervisor.handoff(stream.id()));
+        let id = stream.id();
+        let handoff = self.supervisor.as_ref().map(|supervisor| supervisor.handoff(id));
         let (write, mut read) = stream.split();
         let mut write = SendHalf { stream: write, handoff: handoff.clone() };
         let (body_failed, sent) = self.tasks.pump(async move { send(&mut write, body).await });
@@ -102,6 +119,7 @@ impl<C: Streams> Connection for Http3Connection<C> {
             biased;
             error = body_failed => return Err(error),
             response = self.response(&mut read) => response?,
+            error = self.rejection(id) => return Err(error),
         };
         let announced = check_response(&response, &method).map_err(|violation| {
             handoff.iter().for_each(|handoff| handoff.set_code(violation.code));

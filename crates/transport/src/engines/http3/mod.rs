@@ -2,16 +2,16 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use h3::quic;
+use h3::{error::StreamError, quic};
 use record::{DISCOVERED_QUIC_MTU, End, H3_RECV, Limits, QUIC_MTU, QUIC_SEND_WINDOW, Term};
 
 use crate::{
-    Connection, Error, Guards, Session, Shape,
+    BodyError, Connection, Error, Guards, Session, Shape,
     carriers::quic::{Established, QuicEngine},
     footprint::{Footprint, kib},
     settings::{FromLimits, choice},
 };
-use streams::{Bounds, JOINED, PIECES, Role};
+use streams::{Bounds, JOINED, PIECES, Role, Violation};
 
 mod body;
 mod client;
@@ -142,6 +142,14 @@ impl Streams for streams::Connection {}
 
 impl Streams for h3_quinn::Connection {}
 
-fn broken(error: h3::error::StreamError) -> Error {
-    Error::protocol(PROTOCOL, error)
+/// Returns the error of a stream. `violation` is the violation by which the peer made this end close the connection.
+fn broken(error: StreamError, violation: Option<Violation>) -> Error {
+    Error::protocol(PROTOCOL, cause(error, violation))
+}
+
+/// Returns the cause of the error of a stream: the violation by which the peer made this end close the connection, if
+/// there is one. h3 would call the closed connection an error of the peer's.
+fn cause(error: StreamError, violation: Option<Violation>) -> BodyError {
+    let violation = violation.filter(|_| matches!(error, StreamError::ConnectionError { .. }));
+    violation.map_or_else(|| error.into(), Into::into)
 }

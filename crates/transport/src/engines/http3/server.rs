@@ -16,7 +16,6 @@ use tracing::debug;
 use super::{
     PROTOCOL, Streams,
     body::{ReceivedBody, SendHalf},
-    broken,
     fields::check_request,
     streams::{Handoff, Supervisor},
 };
@@ -91,15 +90,17 @@ async fn drive<C: Streams>(
                     }
                 });
             }
+            // Only the streams of h3-quinn pass a client's GOAWAY on to h3, which then ends the connection.
             Ok(None) => return,
             Err(error) => break error,
         }
     };
     if !error.is_h3_no_error() {
-        let error = match &error {
-            // h3 found an error in the client's frames. It counts as a refusal, because it may concern a head.
-            ConnectionError::Local { .. } => Error::refused(PROTOCOL, None, error),
-            _ => Error::protocol(PROTOCOL, error),
+        let error = match (supervisor.and_then(|supervisor| supervisor.violation()), &error) {
+            // The client's frames broke a rule, which counts as a refusal, because it may concern a head.
+            (Some(violation), _) => Error::refused(PROTOCOL, None, violation),
+            (None, ConnectionError::Local { .. }) => Error::refused(PROTOCOL, None, error),
+            (None, _) => Error::protocol(PROTOCOL, error),
         };
         let _ = arrivals.send(Err(error)).await;
     }
@@ -169,13 +170,14 @@ impl<S: quic::SendStream<Bytes> + Send> Responder for Http3Responder<S> {
         if !head.status().is_informational() {
             return Err(Error::protocol(PROTOCOL, format!("{} is not an interim status", head.status())));
         }
-        self.0.stream.send_response(head).await.map_err(broken)?;
+        self.0.stream.send_response(head).await.map_err(|error| self.0.broken(error))?;
         Ok(true)
     }
 
     async fn respond(mut self: Box<Self>, response: Response<Body>) -> Result<(), Error> {
         let (head, body) = response.into_parts();
-        self.0.stream.send_response(Response::from_parts(head, ())).await.map_err(broken)?;
+        let sent = self.0.stream.send_response(Response::from_parts(head, ())).await;
+        sent.map_err(|error| self.0.broken(error))?;
         send(&mut self.0, body).await
     }
 }

@@ -11,7 +11,7 @@ mod programs;
 mod queues;
 mod totals;
 
-use std::net::{IpAddr, UdpSocket};
+use std::net::UdpSocket;
 
 use record::{DirectionCount, NetworkRecord, NetworkSpec};
 
@@ -63,8 +63,8 @@ impl KernelNetwork {
         let mut orders = Orders::of_session()?;
         let mut report = NetworkRecord::new(job.network);
         let ready = RelayEvent::Ready {
-            client: Some(self.site(&self.client, &CLIENT)),
-            server: Some(self.site(&self.server, &SERVER)),
+            client: Some(self.site(&self.client, &CLIENT, job)),
+            server: Some(self.site(&self.server, &SERVER, job)),
         };
         self.echo.until_open(&job.network).await?;
         report.round_trips_us = self.echo.ping(&job.network).await?;
@@ -83,8 +83,8 @@ impl KernelNetwork {
         Ok(())
     }
 
-    fn site(&self, namespace: &NetworkNamespace, end: &End) -> Site {
-        Site { namespace: self.owner.way_to(namespace), address: IpAddr::V4(end.v4) }
+    fn site(&self, namespace: &NetworkNamespace, end: &End, job: &RelayJob) -> Site {
+        Site { namespace: self.owner.way_to(namespace), address: end.address(job.address) }
     }
 
     /// Returns the counts so far of the direction that leads through `port` to `end`.

@@ -82,6 +82,25 @@ async fn a_long_body_that_waits_is_woken_by_credit() {
 }
 
 #[tokio::test]
+async fn a_queue_is_waited_for_until_it_is_written_or_discarded() {
+    for is_reset in [true, false] {
+        let window = SendWindow::default();
+        let mut share = share(&window, 1);
+        assert!(share.written().now_or_never().is_some(), "nothing is queued");
+        share.take(1000, 1000);
+        window.written(1, 999);
+        let mut waiting = Box::pin(share.written());
+        assert!((&mut waiting).now_or_never().is_none());
+        if is_reset {
+            window.reset(1)
+        } else {
+            window.written(1, 1)
+        }
+        waiting.await;
+    }
+}
+
+#[tokio::test]
 async fn the_reserve_is_used_after_a_while_but_never_while_a_request_waits() {
     let window = SendWindow::default();
     let mut share = share(&window, 1);

@@ -17,13 +17,13 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-fn watched() -> (Watched<DuplexStream>, DuplexStream, Watch) {
+fn watched() -> (Watched<DuplexStream, Watch>, DuplexStream, Watch) {
     let ((near, far), watch) = (duplex(1 << 20), Watch::default());
     (Watched::new(near, Some(watch.clone())), far, watch)
 }
 
 /// Reads as long as data is available at once. Returns the number of bytes.
-async fn read(near: &mut Watched<DuplexStream>) -> usize {
+async fn read(near: &mut Watched<DuplexStream, impl FrameWatch>) -> usize {
     let (mut read, mut space) = (0, vec![0; 16 << 10]);
     while let Ok(length) = timeout(Duration::from_millis(50), near.read(&mut space)).await {
         read += length.unwrap();
@@ -83,4 +83,18 @@ async fn written_data_and_credit_are_counted() {
     far.write_all(&[frame(8, 0, 0, &[0, 0, 4, 0]), frame(8, 0, 1, &[0, 0, 4, 0])].concat()).await.unwrap();
     read(&mut near).await;
     assert_eq!(room(), before - 3000 + 1024);
+}
+
+#[tokio::test]
+async fn a_client_is_not_read_while_many_small_frames_wait() {
+    let ((near, mut far), frames) = (duplex(1 << 20), SmallFrames::default());
+    let mut near = Watched::new(near, Some(frames.clone()));
+    let waiting = frames.stream(1);
+    far.write_all(&frame(0, 0, 1, &[7; 300]).repeat(2 * MOST as usize)).await.unwrap();
+    assert_eq!(read(&mut near).await, 2 * MOST as usize * 309, "larger frames do not count");
+    far.write_all(&frame(0, 0, 1, b"x").repeat(10_000)).await.unwrap();
+    let first = read(&mut near).await;
+    assert!((MOST as usize * 10..40_000).contains(&first), "{first} bytes were read");
+    drop(waiting);
+    assert_eq!(first + read(&mut near).await, 100_000);
 }

@@ -159,8 +159,15 @@ impl quic::RecvStream for ControlStream {
             let part = self.frames.next(&mut self.rest, &mut self.rules);
             match part.map_err(|violation| self.rules.supervisor.punish(violation))? {
                 Some(Part::Frame(frame)) => {
+                    let supervisor = &self.rules.supervisor;
                     let checked = self.payloads.check(&frame);
-                    checked.map_err(|violation| self.rules.supervisor.punish(violation))?;
+                    match (checked.map_err(|violation| supervisor.punish(violation))?, supervisor.role) {
+                        // The GOAWAY of a client rejects pushes alone (section 5.2), and this server makes none. h3
+                        // would end the connection, although responses may be unacknowledged and requests may follow.
+                        (Some(_), Role::Server) => continue,
+                        (Some(id), Role::Client) => supervisor.server_rejects_from(id),
+                        (None, _) => {}
+                    }
                     return Poll::Ready(Ok(Some(frame)));
                 }
                 Some(Part::Passing(part)) => return Poll::Ready(Ok(Some(part))),

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use h3::{error::Code, quic::StreamId};
 
-use super::{Role, supervisor::Supervisor};
+use super::{Role, supervisor::Supervisor, violation::Violation};
 
 /// The side channel of one request stream: the chunk that is being sent, the gate that holds back received pieces, and
 /// the error code for a stream that ends early.
@@ -26,6 +26,8 @@ struct Shared {
     chunk: Mutex<Bytes>,
     /// The error code of the stream; zero if none was set.
     code: AtomicU64,
+    /// The violation by which the peer made this end close the connection.
+    violation: Arc<OnceLock<Violation>>,
 }
 
 /// The state in which every piece passes, while the head is being read.
@@ -36,12 +38,13 @@ const OPEN_FOR_ONE: u8 = 1;
 const CLOSED: u8 = 2;
 
 impl Handoff {
-    fn new() -> Self {
+    fn new(violation: Arc<OnceLock<Violation>>) -> Self {
         Self(Arc::new(Shared {
             gate: AtomicU8::new(OPEN),
             end: AtomicUsize::new(0),
             chunk: Mutex::default(),
             code: AtomicU64::new(0),
+            violation,
         }))
     }
 
@@ -73,6 +76,11 @@ impl Handoff {
     /// Returns the error code that was set.
     pub(super) fn code(&self) -> Option<u64> {
         Some(self.0.code.load(Relaxed)).filter(|code| *code != 0)
+    }
+
+    /// Returns the violation by which the peer made this end close the connection, if it has.
+    pub(crate) fn violation(&self) -> Option<Violation> {
+        self.0.violation.get().copied()
     }
 
     /// Notes data that h3 has handed out. The gate opens for one more piece if `data` ends the last piece.
@@ -117,7 +125,7 @@ pub(super) struct Handoffs(Mutex<HashMap<StreamId, Handoff>>);
 impl Handoffs {
     /// Returns the handoff of a stream that is still open.
     pub(super) fn of(&self, stream: StreamId) -> Handoff {
-        lock(&self.0).get(&stream).cloned().unwrap_or_else(Handoff::new)
+        lock(&self.0).get(&stream).cloned().unwrap_or_else(|| Handoff::new(Arc::default()))
     }
 
     fn remove(&self, stream: StreamId) {
@@ -139,7 +147,7 @@ pub(super) struct Registration {
 
 impl Registration {
     pub(super) fn new(stream: StreamId, supervisor: &Arc<Supervisor>) -> Arc<Self> {
-        let handoff = Handoff::new();
+        let handoff = Handoff::new(supervisor.violation.clone());
         supervisor.handoffs.insert(stream, handoff.clone());
         Arc::new(Self { stream, handoff, supervisor: supervisor.clone(), cancelled: AtomicBool::new(false) })
     }
@@ -175,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_part_of_the_chunk_is_a_slice_of_it_and_anything_else_a_copy() {
-        let (handoff, chunk) = (Handoff::new(), Bytes::from(vec![7; 64]));
+        let (handoff, chunk) = (Handoff::new(Arc::default()), Bytes::from(vec![7; 64]));
         handoff.set_chunk(chunk.clone());
         let part = handoff.bytes_of(&chunk[8..40]);
         assert_eq!((part.as_ptr(), part.len()), (chunk[8..].as_ptr(), 32));
@@ -187,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_closed_gate_admits_one_piece_per_request() {
-        let handoff = Handoff::new();
+        let handoff = Handoff::new(Arc::default());
         assert!(!handoff.admit_one(), "an open gate needs no request");
         handoff.close_gate();
         assert!(handoff.is_closed());

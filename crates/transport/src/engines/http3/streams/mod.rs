@@ -22,7 +22,10 @@ pub(crate) use send::{JOINED, SendStream};
 pub(crate) use supervisor::{Bounds, Supervisor};
 pub(crate) use violation::Violation;
 
-use crate::{carriers::quic::OpeningWindows, framing::SizeLog};
+use crate::{
+    carriers::quic::{OpeningWindows, close as quic_close},
+    framing::SizeLog,
+};
 use control::PeerStreams;
 use handoff::Registration;
 
@@ -185,7 +188,7 @@ impl<B: Buf> quic::OpenStreams<B> for OpenStreams {
     }
 
     fn close(&mut self, code: Code, reason: &[u8]) {
-        self.connection.close(supervisor::varint(code.value()), reason);
+        quic_close(&self.connection, supervisor::varint(code.value()), reason);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -13,7 +13,10 @@ use h3::{
     quic::{ConnectionErrorIncoming, StreamErrorIncoming, StreamId},
 };
 use quinn::VarInt;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 use super::{
     Role,
@@ -21,7 +24,7 @@ use super::{
     violation::{Reach, Violation},
 };
 use crate::{
-    carriers::quic::{Deliveries, OpeningWindows},
+    carriers::quic::{Deliveries, OpeningWindows, close},
     framing::SizeLog,
     reset_budget::ResetBudget,
 };
@@ -62,7 +65,14 @@ pub(crate) struct Supervisor {
     /// The bytes that may still come on control streams before the next request.
     control: AtomicU64,
     closing: AtomicBool,
+    /// The identifier of the first request that the server rejects by GOAWAY; [`NONE_REJECTED`] without a GOAWAY.
+    rejected_from: watch::Sender<u64>,
+    /// The violation by which the peer made this end close the connection.
+    pub(super) violation: Arc<OnceLock<Violation>>,
 }
+
+/// An identifier above those of all streams, which have 62 bits (RFC 9000 section 2.1).
+const NONE_REJECTED: u64 = u64::MAX;
 
 impl Supervisor {
     pub(super) fn new(
@@ -83,6 +93,8 @@ impl Supervisor {
             resets: Mutex::new(ResetBudget::new(Instant::now())),
             control: AtomicU64::new(CONTROL_ALLOWANCE),
             closing: AtomicBool::new(false),
+            rejected_from: watch::Sender::new(NONE_REJECTED),
+            violation: Arc::default(),
         }
     }
 
@@ -127,6 +139,23 @@ impl Supervisor {
         self.closing.load(Relaxed)
     }
 
+    /// Notes a GOAWAY of the server: it does not process the requests from `id` on.
+    pub(super) fn server_rejects_from(&self, id: u64) {
+        self.rejected_from.send_replace(id);
+    }
+
+    /// Waits until the server has rejected the request on `stream` by GOAWAY (RFC 9114 section 5.2).
+    pub(crate) async fn request_was_rejected(&self, stream: StreamId) {
+        let mut rejected_from = self.rejected_from.subscribe();
+        // The sender lives as long as `self`.
+        let _ = rejected_from.wait_for(|from| stream.into_inner() >= *from).await;
+    }
+
+    /// Returns the violation by which the peer made this end close the connection, if it has.
+    pub(crate) fn violation(&self) -> Option<Violation> {
+        self.violation.get().copied()
+    }
+
     /// Notes that a request has begun. From one request to the next, a peer may send [`CONTROL_ALLOWANCE`] bytes on control
     /// streams.
     pub(super) fn request_began(&self) {
@@ -151,7 +180,8 @@ impl Supervisor {
     pub(crate) fn stream_was_cancelled(&self) {
         let mut resets = self.resets.lock().unwrap_or_else(PoisonError::into_inner);
         if !resets.spend(Instant::now()) {
-            self.close(Code::H3_EXCESSIVE_LOAD, "too many streams were cancelled");
+            let reason = "too many streams were cancelled";
+            drop(self.end(Violation::of_connection(Code::H3_EXCESSIVE_LOAD, reason)));
         }
     }
 
@@ -172,12 +202,10 @@ impl Supervisor {
 
     /// Ends the connection. Returns the error for h3.
     pub(super) fn end(&self, violation: Violation) -> ConnectionErrorIncoming {
-        self.close(violation.code, violation.reason);
+        // Only the first violation closes the connection.
+        let _ = self.violation.set(violation);
+        close(&self.connection, varint(violation.code.value()), violation.reason.as_bytes());
         ConnectionErrorIncoming::Undefined(Arc::new(violation))
-    }
-
-    pub(super) fn close(&self, code: Code, reason: &str) {
-        self.connection.close(varint(code.value()), reason.as_bytes());
     }
 }
 
