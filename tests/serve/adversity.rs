@@ -19,11 +19,14 @@ fn reported(output: &Output) -> (Option<i32>, String) {
 }
 
 /// A small file system that exists while the test runs.
-struct Tmpfs(PathBuf, #[expect(dead_code, reason = "dropping it removes the folder")] tempfile::TempDir);
+pub(super) struct Tmpfs(
+    pub(super) PathBuf,
+    #[expect(dead_code, reason = "dropping it removes the folder")] tempfile::TempDir,
+);
 
 impl Tmpfs {
     /// Mounts the file system. Returns `None`, and skips the test, if this user may not mount.
-    fn mount(size: &str) -> Option<Self> {
+    pub(super) fn mount(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_owned();
         let mounted = mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], &path);

@@ -198,6 +198,12 @@ const FIELDS: Table = &[
     case("no name", "RFC 9110 5.1", put!(": b\r\ncontent-length: 5\r\n", "hello"), Refused(400)),
     case("no colon", "5", put!("ab\r\ncontent-length: 5\r\n", "hello"), Refused(400)),
     case("no host", "3.2", "PUT /a HTTP/1.1\r\ncontent-length: 5\r\n\r\nhello", Rejected(400)),
+    case(
+        "no host beside an absolute target",
+        "3.2",
+        "PUT http://localhost/a HTTP/1.1\r\ncontent-length: 5\r\n\r\nhello",
+        Rejected(400),
+    ),
     case("two hosts", "3.2", put!("host: localhost\r\ncontent-length: 5\r\n", "hello"), Rejected(400)),
     case(
         "an invalid host",

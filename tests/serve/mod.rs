@@ -2,6 +2,7 @@
 
 mod access;
 mod adversity;
+mod disk_space;
 mod files;
 mod hostile;
 mod http1_framing;

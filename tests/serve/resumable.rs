@@ -42,6 +42,7 @@ fn curl_uploads_a_file_in_parts_over_every_protocol_that_it_has() {
         let with = |args: &[&str]| curl(&[args, &trust[..]].concat());
         let offer = with(&["-X", "OPTIONS", &url]);
         assert_eq!((offer.status, offer.field("upload-limit")), (204, "max-age=3600"), "{name}");
+        assert_eq!(offer.field("accept-patch"), "application/partial-upload", "{name}");
         let data = format!("@{}", first.display());
         let created = with(&[
             "-X",

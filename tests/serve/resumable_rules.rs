@@ -27,8 +27,16 @@ fn incomplete_uploads_count_against_the_quota() {
     let resource = server.url(false, create(&server, "/c", &[]).field("location"));
     let part = tempfile::NamedTempFile::new().unwrap();
     fs::write(part.path(), content(850_000)).unwrap();
-    assert_eq!(append(&resource, 0, "?0", part.path(), &[]).status, 507);
-    assert_eq!(curl(&["-I", &resource]).status, 404);
+    let refused = append(&resource, 0, "?0", part.path(), &[]);
+    assert_eq!((refused.status, refused.field("upload-complete")), (507, "?0"));
+    // The bytes for which there was room stay.
+    let state = curl(&["-I", &resource]);
+    assert_eq!((state.status, state.field("upload-complete")), (204, "?0"));
+    let held: usize = state.field("upload-offset").parse().unwrap();
+    assert!(held <= (1 << 20) - 300_000, "{held}");
+    fs::write(part.path(), &content(850_000)[held..700_000.max(held)]).unwrap();
+    assert_eq!(append(&resource, held as u64, "?1", part.path(), &[]).status, 201);
+    assert!(content(850_000).starts_with(&fs::read(folder.path().join("c")).unwrap()));
 }
 
 #[test]

@@ -59,7 +59,9 @@ fn a_log_that_takes_no_line_stops_neither_transfers_nor_the_server() {
         let server = Server::start_with_stderr(&args, Path::new("/dev/full"));
         // Each upload has a line in the log, and the second one says that it replaces the file of the first.
         for _ in 0..2 {
-            let answer = server.raw(b"PUT /a HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 1\r\n\r\n0");
+            let answer = server.raw(
+                b"PUT /a HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 1\r\n\r\n0",
+            );
             assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
         }
         assert_eq!(server.stop(Signal::SIGTERM), Some(0));

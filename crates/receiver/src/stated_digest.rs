@@ -63,6 +63,7 @@ impl fmt::Display for DigestAlgorithm {
 }
 
 /// A streaming computation of a digest by one algorithm.
+#[derive(Clone)]
 pub struct DigestHasher {
     algorithm: DigestAlgorithm,
     context: Context,

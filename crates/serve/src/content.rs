@@ -136,12 +136,8 @@ impl Content {
             },
             Ok(kind) => match self.download(kind, &request).await {
                 Ok(download) => download.send(reply).await,
-                Err(refusal) => reply.send(refusal.response_to(&request.method)).await,
+                Err(refusal) => reply.send(refusal.response()).await,
             },
-            // HTTP/2 and HTTP/3 would send a body, but the response to HEAD must not have one.
-            Err(refusal) if request.method == Method::HEAD => {
-                reply.send(refusal.response_to(&request.method)).await
-            }
             Err(refusal) => reply.refuse(refusal, body).await,
         }
     }
@@ -166,7 +162,7 @@ impl Content {
             RequestKind::FrontPage
             | RequestKind::Upload { .. }
             | RequestKind::Partial { .. }
-            | RequestKind::Session => Ok(Download::complete(front_page::response(head_only))),
+            | RequestKind::Session => Ok(Download::complete(front_page::response())),
             RequestKind::Generated { size, chunk, seed } => {
                 let mut download = self.generated.download(size, chunk, seed, head_only)?;
                 if !head_only {

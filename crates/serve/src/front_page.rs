@@ -22,10 +22,9 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Returns the response with the page, or its head alone.
-pub(crate) fn response(head_only: bool) -> Response<Body> {
-    let body = if head_only { body::empty() } else { body::full(PAGE) };
-    let mut response = response::with_status(StatusCode::OK, body);
+/// Returns the response with the page.
+pub(crate) fn response() -> Response<Body> {
+    let mut response = response::with_status(StatusCode::OK, body::full(PAGE));
     for (name, value) in [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, POLICY.as_str()),
@@ -53,7 +52,7 @@ mod tests {
     #[test]
     fn the_policy_admits_the_script_and_the_style_of_the_page_only() {
         let empty = BASE64_STANDARD.encode(digest(&SHA256, b""));
-        let response = response(false);
+        let response = response();
         let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; script-src 'sha256-"), "{policy}");
         assert!(policy.contains("frame-ancestors 'none'") && !policy.contains(&empty), "{policy}");

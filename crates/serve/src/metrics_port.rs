@@ -117,11 +117,9 @@ async fn answer_all(session: &dyn Session, page: &Page) {
 
 impl Page {
     fn answer(&self, head: &Parts) -> Response<Body> {
-        match self.admit(head).and_then(|()| self.figures()) {
-            Ok(response) if head.method == Method::HEAD => response.map(|_| body::empty()),
-            Ok(response) => response,
-            Err(refusal) => refusal.response_to(&head.method),
-        }
+        let figures = self.admit(head).and_then(|()| self.figures());
+        let response = figures.unwrap_or_else(|refusal| refusal.response());
+        if head.method == Method::HEAD { response::head_of(response) } else { response }
     }
 
     fn admit(&self, head: &Parts) -> Result<(), Refusal> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use receiver::save::SaveError;
 use record::ByteSize;
 use serde_json::Value;
@@ -75,17 +75,6 @@ impl Refusal {
         }
         for (name, value) in &self.headers {
             response.headers_mut().append(name, value.clone());
-        }
-        response
-    }
-}
-
-impl Refusal {
-    /// Returns the response to a request of that method: without a body for HEAD.
-    pub(crate) fn response_to(&self, method: &Method) -> Response<Body> {
-        let mut response = self.response();
-        if method == Method::HEAD {
-            *response.body_mut() = body::empty();
         }
         response
     }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, pin::pin, time::Duration};
 
-use http::{Method, Request, Response, header};
+use http::{Request, Response, header};
 use http_body_util::BodyExt as _;
 use tokio::{sync::watch, time::timeout};
 use transport::{Body, Responder};
@@ -154,14 +154,6 @@ impl<'a> Reply<'a> {
             return fate;
         }
         self.refuse_midway(refusal, body).await
-    }
-
-    /// Refuses a request of that method. The response to HEAD has no body, also over HTTP/2 and HTTP/3.
-    pub(crate) async fn refuse_to(self, method: &Method, refusal: Refusal, body: Body) -> ConnectionFate {
-        if method == Method::HEAD {
-            return self.send(refusal.response_to(method)).await;
-        }
-        self.refuse(refusal, body).await
     }
 
     /// Sends a refusal while draining the request's body. A client that is still sending would otherwise see a reset

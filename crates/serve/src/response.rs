@@ -1,6 +1,7 @@
 //! Responses and their headers.
 
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body::Body as _;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use receiver::Receipt;
 use serde::Serialize;
@@ -35,6 +36,19 @@ pub(crate) fn json(status: StatusCode, content: &impl Serialize) -> Response<Bod
 pub(crate) fn with_status(status: StatusCode, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
+    response
+}
+
+/// Returns the response to HEAD: the response to GET without its body (RFC 9110 section 9.3.2). The length of that body
+/// stays known.
+pub(crate) fn head_of(mut response: Response<Body>) -> Response<Body> {
+    let length = response.body().size_hint().exact().filter(|length| *length > 0);
+    *response.body_mut() = body::empty();
+    if let Some(length) = length
+        && !response.headers().contains_key(header::CONTENT_LENGTH)
+    {
+        set(&mut response, header::CONTENT_LENGTH, length.to_string());
+    }
     response
 }
 

@@ -73,8 +73,8 @@ pub(crate) async fn unless_reader_stalls<T>(
     download: impl Future<Output = T>,
 ) -> Result<T, Stalled> {
     let stall = async {
-        let (mut credit, mut looks) = (Credit::new(patience), interval(patience.look()));
-        let (mut pulled, mut delivered) = (0, delivery.bytes());
+        let (mut credit, mut pulled, mut delivered) = (Credit::new(patience), 0, delivery.bytes());
+        let mut looks = interval(delivery.look(patience.look()));
         loop {
             looks.tick().await;
             let (bytes, all) = (meter.bytes(), delivery.bytes());
@@ -97,8 +97,8 @@ pub(crate) async fn quiet(patience: Patience, delivery: &Delivery<'_>) {
         if left.is_zero() {
             return;
         }
-        // The state of the connection is read only when its credit is used up.
-        tokio::time::sleep(left).await;
+        // The state of the connection is read only when its credit is used up, except that of a Unix socket.
+        delivery.wait(left).await;
         let all = delivery.bytes();
         credit.spend(Moved::Connection(all.saturating_sub(mem::replace(&mut delivered, all))));
     }

@@ -70,12 +70,23 @@ fn remove_if(path: &Path, is_abandoned: impl Fn(&File) -> bool) -> io::Result<()
     if !fs::symlink_metadata(path)?.is_file() {
         return Ok(());
     }
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let file = OpenOptions::new().write(true).custom_flags(flags).open(path)?;
+    let file = open(path)?;
     if file.metadata()?.is_file() && is_abandoned(&file) {
         fs::remove_file(path)?;
     }
     Ok(())
+}
+
+/// Opens a file for its lock. On some network file systems, only a writer may lock a file. A file that was about to get
+/// its name may already have the permissions of a replaced file, which cannot be written to.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    match OpenOptions::new().write(true).custom_flags(flags).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            OpenOptions::new().read(true).custom_flags(flags).open(path)
+        }
+        opened => opened,
+    }
 }
 
 fn is_old_file(metadata: &Metadata) -> bool {
@@ -92,7 +103,7 @@ fn is_locked(file: &File) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
+    use std::{os::unix::fs::MetadataExt as _, time::SystemTime};
 
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 
@@ -131,6 +142,17 @@ mod tests {
         assert_eq!(left.len(), 4, "{left:?}");
         assert!(!left.contains(&".longhaul-1-0.part".to_owned()), "{left:?}");
         drop(running);
+    }
+
+    #[test]
+    fn a_hidden_file_can_be_opened_by_a_later_process_whatever_it_replaces() {
+        let temporary = tempfile::tempdir().unwrap();
+        for mode in [0o444, 0o040, 0o666] {
+            let unfinished = Unfinished::hidden(temporary.path(), mode).unwrap();
+            let given = unfinished.file().metadata().unwrap().mode();
+            assert_eq!(given & 0o600, 0o600, "{mode:o} became {given:o}");
+            assert_eq!(given & 0o077 & !mode, 0, "{mode:o} became {given:o}");
+        }
     }
 
     #[test]

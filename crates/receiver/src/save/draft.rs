@@ -59,26 +59,12 @@ impl Draft {
 
     /// Returns the open file of the draft.
     pub(super) fn file(&self) -> io::Result<Arc<File>> {
-        Ok(self.unfinished()?.file().clone())
+        Ok(self.unfinished.as_ref().ok_or_else(gone)?.file().clone())
     }
 
     /// Removes the file.
     pub(super) fn discard(mut self) {
         drop(self.unfinished.take());
-    }
-
-    /// Frees reserved space that was not needed.
-    pub(super) fn trim(&self) -> io::Result<()> {
-        self.unfinished()?.trim()
-    }
-
-    /// Waits until all bytes are on the disk.
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.unfinished()?.sync()
-    }
-
-    fn unfinished(&self) -> io::Result<&Unfinished> {
-        self.unfinished.as_ref().ok_or_else(gone)
     }
 
     /// Gives the file its name.

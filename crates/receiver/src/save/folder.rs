@@ -11,10 +11,7 @@ use std::{
 use tokio::sync::Semaphore;
 
 use super::{
-    Quota, SafeName, SaveError, abandoned,
-    quota::{Claim, Ledger},
-    room::Room,
-    unfinished::Unfinished,
+    Quota, SafeName, SaveError, abandoned, claim::Claim, quota::Ledger, room::Room, unfinished::Unfinished,
 };
 
 /// A folder in which bodies are saved. Clones share one bound on the memory of unfinished bodies, and one quota.

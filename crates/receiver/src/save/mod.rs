@@ -31,6 +31,7 @@
 //! ```
 
 mod abandoned;
+mod claim;
 mod decision;
 mod draft;
 mod error;
@@ -38,6 +39,7 @@ mod folder;
 mod held;
 mod name;
 mod partial;
+mod permissions;
 mod quota;
 mod room;
 mod saver;
@@ -53,6 +55,7 @@ pub use held::HeldFile;
 pub(crate) use held::Slot;
 pub use name::{NameError, SafeName};
 pub use partial::Partial;
+pub use permissions::inherit_permissions;
 pub use quota::Quota;
 pub(crate) use room::footprint;
 pub use saver::Saver;

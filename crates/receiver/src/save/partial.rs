@@ -1,5 +1,8 @@
 //! A body that arrives in several pieces, with pauses of any length between them.
 
+#[cfg(test)]
+mod tests;
+
 use std::{mem, time::Duration};
 
 use bytes::Bytes;
@@ -29,9 +32,24 @@ enum Stage {
     /// All bytes are in the file.
     Paused(Box<Paused>),
     /// Bytes wait in memory for the disk.
-    Open(Box<Saver>),
+    Open(Box<Open>),
     /// An error or a cancelled call has lost bytes.
     Lost,
+}
+
+/// A body that takes bytes.
+#[derive(Debug)]
+struct Open {
+    saver: Saver,
+    /// The body at its last pause, to which it returns if the disk is full.
+    kept: Kept,
+}
+
+/// The bytes that a body had at a pause.
+#[derive(Debug)]
+struct Kept {
+    bytes: u64,
+    hasher: Hasher,
 }
 
 impl Partial {
@@ -75,31 +93,65 @@ impl Partial {
     /// Appends a piece. If this future is dropped before its end, the body is lost.
     ///
     /// # Errors
-    /// Fails if the piece cannot be saved. The body is then lost.
+    /// Fails if the piece cannot be saved. If the quota has no room for it, the body stays as it was. If the disk is full,
+    /// the body is as it was at the last pause, and [`bytes`](Self::bytes) returns fewer bytes than before. After any
+    /// other error the body is lost.
     pub async fn take(&mut self, piece: Bytes) -> Result<(), SaveError> {
-        let mut saver = match mem::replace(&mut self.stage, Stage::Lost) {
-            Stage::Open(saver) => saver,
-            Stage::Paused(paused) => Box::new(paused.resume(&self.folder, self.announced)?),
-            Stage::Lost => return Err(SaveError::Lost),
-        };
+        let mut open = self.open()?;
+        let bytes = self.bytes.saturating_add(piece.len() as u64);
+        if let Err(error) = self.activity.during(open.saver.claim(bytes)).await {
+            self.stage = Stage::Open(open);
+            return Err(error);
+        }
         self.hasher.update(&piece);
-        self.bytes += piece.len() as u64;
-        self.activity.during(saver.take(piece)).await?;
-        self.stage = Stage::Open(saver);
-        Ok(())
+        self.bytes = bytes;
+        match self.activity.during(open.saver.take(piece)).await {
+            Ok(()) => {
+                self.stage = Stage::Open(open);
+                Ok(())
+            }
+            Err(error) => Err(self.return_to_pause(*open, error).await),
+        }
+    }
+
+    /// Returns the body with memory for further bytes. The body is lost unless it is put back.
+    fn open(&mut self) -> Result<Box<Open>, SaveError> {
+        match mem::replace(&mut self.stage, Stage::Lost) {
+            Stage::Open(open) => Ok(open),
+            Stage::Paused(paused) => {
+                let saver = paused.resume(&self.folder, self.announced)?;
+                let kept = Kept { bytes: self.bytes, hasher: (*self.hasher).clone() };
+                Ok(Box::new(Open { saver, kept }))
+            }
+            Stage::Lost => Err(SaveError::Lost),
+        }
+    }
+
+    /// Returns to the last pause if the disk is full, because room may come. After any other error the body is lost.
+    async fn return_to_pause(&mut self, open: Open, error: SaveError) -> SaveError {
+        let Open { saver, kept } = open;
+        if matches!(error, SaveError::Full | SaveError::QuotaReached)
+            && let Ok(paused) = self.activity.during(saver.rewind(kept.bytes)).await
+        {
+            self.bytes = kept.bytes;
+            *self.hasher = kept.hasher;
+            self.stage = Stage::Paused(Box::new(paused));
+        }
+        error
     }
 
     /// Writes all bytes to the file, and releases the memory in which they waited. If this future is dropped before its
     /// end, the body is lost.
     ///
     /// # Errors
-    /// Fails if the bytes cannot be written. The body is then lost.
+    /// Fails if the bytes cannot be written. If the disk is full, the body is as it was at the last pause. After any other
+    /// error the body is lost.
     pub async fn pause(&mut self) -> Result<(), SaveError> {
         match mem::replace(&mut self.stage, Stage::Lost) {
-            Stage::Open(saver) => {
-                let paused = self.activity.during(saver.pause()).await?;
-                self.stage = Stage::Paused(Box::new(paused));
-            }
+            Stage::Open(mut open) => match self.activity.during(open.saver.pause()).await {
+                Ok(()) => self.stage = Stage::Paused(Box::new(open.saver.into_paused())),
+                Err(error) => return Err(self.return_to_pause(*open, error).await),
+            },
             Stage::Paused(paused) => self.stage = Stage::Paused(paused),
             Stage::Lost => return Err(SaveError::Lost),
         }
@@ -112,7 +164,10 @@ impl Partial {
     /// Fails if the bytes that are still in memory cannot be written to the file before it is removed.
     pub async fn discard(self) -> Result<(), SaveError> {
         match self.stage {
-            Stage::Open(saver) => saver.pause().await?.discard().await,
+            Stage::Open(mut open) => {
+                open.saver.pause().await?;
+                open.saver.into_paused().discard().await
+            }
             Stage::Paused(paused) => paused.discard().await,
             Stage::Lost => Ok(()),
         }
@@ -125,7 +180,7 @@ impl Partial {
     /// Fails if the body cannot be written, or cannot get its name.
     pub async fn finish(self, elapsed: Duration) -> Result<Receipt, SaveError> {
         let saver = match self.stage {
-            Stage::Open(saver) => *saver,
+            Stage::Open(open) => open.saver,
             Stage::Paused(paused) => paused.resume(&self.folder, self.announced)?,
             Stage::Lost => return Err(SaveError::Lost),
         };
@@ -137,94 +192,5 @@ impl Partial {
             saved: Some(complete.name().await?),
             elapsed_s: elapsed.as_secs_f64(),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use record::ByteSize;
-
-    use super::*;
-    use crate::save::Quota;
-
-    fn hidden(folder: &Folder) -> usize {
-        fs::read_dir(folder.path().join(Folder::PARTIAL)).map_or(0, Iterator::count)
-    }
-
-    async fn begin(folder: &Folder, announced: Option<u64>) -> Result<Partial, SaveError> {
-        Partial::begin(folder, &SafeName::parse("a").unwrap(), Existing::Replace, announced).await
-    }
-
-    #[tokio::test]
-    async fn a_body_of_several_pieces_is_named_and_digested_as_a_whole() {
-        let temporary = tempfile::tempdir().unwrap();
-        let folder = Folder::open(temporary.path()).unwrap();
-        let mut partial = begin(&folder, None).await.unwrap();
-        for piece in ["a", "b"] {
-            partial.take(piece.into()).await.unwrap();
-            partial.pause().await.unwrap();
-        }
-        assert_eq!((partial.bytes(), hidden(&folder)), (2, 1));
-        assert!(!temporary.path().join("a").exists());
-        partial.take("c".into()).await.unwrap();
-        let receipt = partial.finish(Duration::from_secs(2)).await.unwrap();
-        assert_eq!((receipt.bytes, receipt.saved.as_deref()), (3, Some("a")));
-        assert_eq!(receipt.digest.as_deref(), Some("06b05ab6733a618578af5f94892f3950"));
-        assert_eq!(fs::read(temporary.path().join("a")).unwrap(), b"abc");
-        assert_eq!(hidden(&folder), 0);
-    }
-
-    #[tokio::test]
-    async fn the_pieces_of_a_long_body_keep_their_order_over_pauses() {
-        let temporary = tempfile::tempdir().unwrap();
-        let folder = Folder::open(temporary.path()).unwrap();
-        let content: Vec<u8> = (0..3_000_000_u32).map(|i| (i ^ (i >> 9)) as u8).collect();
-        let mut partial = begin(&folder, Some(content.len() as u64)).await.unwrap();
-        for (index, piece) in content.chunks(70_001).enumerate() {
-            partial.take(Bytes::copy_from_slice(piece)).await.unwrap();
-            if index % 5 == 3 {
-                partial.pause().await.unwrap();
-            }
-        }
-        partial.finish(Duration::ZERO).await.unwrap();
-        assert!(fs::read(temporary.path().join("a")).unwrap() == content);
-    }
-
-    #[tokio::test]
-    async fn a_partial_body_counts_against_the_quota_until_it_is_discarded() {
-        let temporary = tempfile::tempdir().unwrap();
-        let quota = Quota { max_stored: Some(ByteSize(10)), min_free: Some(ByteSize(0)) };
-        let folder = Folder::open(temporary.path()).unwrap().with_quota(quota).unwrap();
-        let partial = begin(&folder, Some(8)).await.unwrap();
-        assert!(matches!(begin(&folder, Some(3)).await, Err(SaveError::QuotaReached)));
-        partial.discard().await.unwrap();
-        assert_eq!(hidden(&folder), 0);
-        let mut partial = begin(&folder, None).await.unwrap();
-        partial.take(Bytes::from(vec![0; 11])).await.unwrap();
-        assert!(matches!(partial.pause().await, Err(SaveError::QuotaReached)));
-        assert!(partial.is_lost() && partial.take("a".into()).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn a_link_in_place_of_the_hidden_folder_is_not_followed() {
-        let (temporary, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        std::os::unix::fs::symlink(other.path(), temporary.path().join(Folder::PARTIAL)).unwrap();
-        let folder = Folder::open(temporary.path()).unwrap();
-        assert!(matches!(begin(&folder, None).await, Err(SaveError::Io(_))));
-        folder.remove_abandoned().unwrap();
-    }
-
-    #[tokio::test]
-    async fn files_of_ended_processes_are_removed_and_those_of_running_ones_stay() {
-        let temporary = tempfile::tempdir().unwrap();
-        let folder = Folder::open(temporary.path()).unwrap();
-        let partial = begin(&folder, None).await.unwrap();
-        fs::write(temporary.path().join(Folder::PARTIAL).join(".longhaul-abc.part"), "left").unwrap();
-        assert_eq!(hidden(&folder), 2);
-        folder.remove_abandoned().unwrap();
-        assert_eq!(hidden(&folder), 1);
-        partial.finish(Duration::ZERO).await.unwrap();
     }
 }

@@ -3,15 +3,12 @@
 use std::{
     fs, io,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
 };
 
 use record::ByteSize;
 
 use super::SaveError;
-
-/// The number of bytes that a body of unknown length claims at once.
-const STEP: u64 = 8 << 20;
 
 /// The bounds on the bytes that a [`Folder`](super::Folder) stores.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,6 +32,9 @@ pub(super) struct Ledger {
     min_free: u64,
     folder: PathBuf,
     counts: Mutex<Counts>,
+    /// Held for reading while space on the disk is reserved or freed, together with its count. Held for writing while
+    /// the free space is compared with the counts.
+    allocating: RwLock<()>,
 }
 
 #[derive(Debug, Default)]
@@ -43,8 +43,8 @@ struct Counts {
     stored: u64,
     /// The number of bytes that unfinished files have claimed.
     claimed: u64,
-    /// The part of `claimed` that has not been written, so that the file system still counts it as free.
-    unwritten: u64,
+    /// The part of `claimed` that takes no space on the disk yet, so that the file system still counts it as free.
+    unallocated: u64,
 }
 
 impl Ledger {
@@ -56,7 +56,13 @@ impl Ledger {
         let disk = rustix::fs::statvfs(&folder)?;
         let tenth = disk.f_blocks.saturating_mul(disk.f_frsize) / 10;
         let min_free = quota.min_free.map_or(Quota::MIN_FREE.0.min(tenth), |asked| asked.0);
-        let ledger = Self { max_stored: quota.max_stored, min_free, folder, counts: Mutex::default() };
+        let ledger = Self {
+            max_stored: quota.max_stored,
+            min_free,
+            folder,
+            counts: Mutex::default(),
+            allocating: RwLock::default(),
+        };
         ledger.counts().stored = ledger.stored()?;
         Ok(ledger)
     }
@@ -85,23 +91,48 @@ impl Ledger {
 
     /// Claims `bytes` more. Files that other programs have removed are noticed only when the bound is reached. May wait
     /// for the disk, but does not hold the lock of the counts meanwhile.
-    fn claim(&self, bytes: u64) -> Result<(), SaveError> {
-        let free = self.free()?;
+    pub(super) fn claim(&self, bytes: u64) -> Result<(), SaveError> {
         if self.exceeds(&self.counts(), bytes) {
             let stored = self.stored()?;
             self.counts().stored = stored;
         }
+        let _unchanged = self.allocating.write().unwrap_or_else(PoisonError::into_inner);
+        let free = self.free()?;
         let mut counts = self.counts();
         if self.exceeds(&counts, bytes) {
             return Err(SaveError::QuotaReached);
         }
-        let needed = self.min_free.saturating_add(counts.unwritten).saturating_add(bytes);
+        let needed = self.min_free.saturating_add(counts.unallocated).saturating_add(bytes);
         if free.is_some_and(|free| free < needed) {
             return Err(SaveError::Full);
         }
         counts.claimed = counts.claimed.saturating_add(bytes);
-        counts.unwritten = counts.unwritten.saturating_add(bytes);
+        counts.unallocated = counts.unallocated.saturating_add(bytes);
         Ok(())
+    }
+
+    /// Keeps claims waiting until the returned guard is dropped, while space on the disk is reserved or freed.
+    pub(super) fn allocating(&self) -> RwLockReadGuard<'_, ()> {
+        self.allocating.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a file takes `now` of its claimed bytes on the disk, and took `before`.
+    pub(super) fn reallocate(&self, before: u64, now: u64) {
+        let mut counts = self.counts();
+        counts.unallocated = counts.unallocated.saturating_add(before).saturating_sub(now);
+    }
+
+    /// Notes that a file of `bytes` bytes was saved and replaced a file of `replaced` bytes.
+    pub(super) fn store(&self, bytes: u64, replaced: u64) {
+        let mut counts = self.counts();
+        counts.stored = counts.stored.saturating_add(bytes).saturating_sub(replaced);
+    }
+
+    /// Returns claimed bytes, of which the file took `allocated` on the disk.
+    pub(super) fn release(&self, claimed: u64, allocated: u64) {
+        let mut counts = self.counts();
+        counts.claimed = counts.claimed.saturating_sub(claimed);
+        counts.unallocated = counts.unallocated.saturating_sub(claimed.saturating_sub(allocated));
     }
 
     /// Returns whether `bytes` more would exceed the bound on stored bytes.
@@ -117,75 +148,21 @@ impl Ledger {
     }
 }
 
-/// The share of one unfinished file in the quota. Dropping the claim returns the claimed bytes.
-#[derive(Debug)]
-pub(super) struct Claim {
-    ledger: Arc<Ledger>,
-    claimed: u64,
-    written: u64,
-}
-
-impl Claim {
-    /// Claims the announced length of a body, or a first step if the length is unknown.
-    ///
-    /// # Errors
-    /// Fails if the folder or the file system has no room for the claim.
-    pub(super) fn of(ledger: Arc<Ledger>, announced: Option<u64>) -> Result<Self, SaveError> {
-        let mut claim = Self { ledger, claimed: 0, written: 0 };
-        // A body of unknown length may be empty, but is refused if there is no room for a single byte.
-        claim.extend(announced.unwrap_or(1))?;
-        Ok(claim)
-    }
-
-    /// Returns whether a file of `bytes` bytes has to claim more.
-    pub(super) fn is_exceeded_by(&self, bytes: u64) -> bool {
-        bytes > self.claimed
-    }
-
-    /// Extends the claim for a file of `bytes` bytes. May wait for the disk.
-    ///
-    /// # Errors
-    /// Fails if the folder or the file system has no room for the claim.
-    pub(super) fn extend(&mut self, bytes: u64) -> Result<(), SaveError> {
-        let missing = bytes.saturating_sub(self.claimed);
-        let step = missing.max(if self.claimed > 0 { STEP } else { 0 });
-        let more = match self.ledger.claim(step) {
-            Ok(()) => step,
-            Err(_) if missing < step => self.ledger.claim(missing).map(|()| missing)?,
-            Err(error) => return Err(error),
-        };
-        self.claimed = self.claimed.saturating_add(more);
-        Ok(())
-    }
-
-    /// Notes that `bytes` bytes of the file have been written in total.
-    pub(super) fn written(&mut self, bytes: u64) {
-        let more = bytes.min(self.claimed).saturating_sub(self.written);
-        self.written = self.written.saturating_add(more);
-        let mut counts = self.ledger.counts();
-        counts.unwritten = counts.unwritten.saturating_sub(more);
-    }
-
-    /// Notes that a file of `bytes` bytes was saved and replaced a file of `replaced` bytes.
-    pub(super) fn save(self, bytes: u64, replaced: u64) {
-        let mut counts = self.ledger.counts();
-        counts.stored = counts.stored.saturating_add(bytes).saturating_sub(replaced);
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        let mut counts = self.ledger.counts();
-        counts.claimed = counts.claimed.saturating_sub(self.claimed);
-        counts.unwritten = counts.unwritten.saturating_sub(self.claimed.saturating_sub(self.written));
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
+pub(super) mod tests {
+    use std::sync::Arc;
 
-    fn ledger(folder: &tempfile::TempDir, max_stored: u64, min_free: u64) -> Arc<Ledger> {
+    use super::*;
+    use crate::save::claim::Claim;
+
+    impl Ledger {
+        /// Returns the number of claimed bytes that take no space on the disk yet.
+        pub(in crate::save) fn unallocated(&self) -> u64 {
+            self.counts().unallocated
+        }
+    }
+
+    pub(in crate::save) fn ledger(folder: &tempfile::TempDir, max_stored: u64, min_free: u64) -> Arc<Ledger> {
         let quota = Quota { max_stored: Some(ByteSize(max_stored)), min_free: Some(ByteSize(min_free)) };
         Arc::new(Ledger::open(folder.path().to_owned(), quota).unwrap())
     }
@@ -220,25 +197,13 @@ mod tests {
     }
 
     #[test]
-    fn a_body_of_unknown_length_claims_as_it_grows() {
-        let folder = tempfile::tempdir().unwrap();
-        let ledger = ledger(&folder, 3 << 20, 0);
-        let mut claim = Claim::of(ledger, None).unwrap();
-        assert!(claim.is_exceeded_by(1 << 20));
-        claim.extend(1 << 20).unwrap();
-        claim.extend(3 << 20).unwrap();
-        assert!(!claim.is_exceeded_by(3 << 20));
-        assert!(matches!(claim.extend((3 << 20) + 1), Err(SaveError::QuotaReached)));
-    }
-
-    #[test]
     fn the_file_system_keeps_its_free_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let all = u64::MAX >> 1;
         assert!(matches!(Claim::of(ledger(&folder, all, all), Some(1)), Err(SaveError::Full)));
         let ledger = ledger(&folder, all, 0);
         let free = ledger.free().unwrap().unwrap();
-        let mut half = Claim::of(ledger.clone(), Some(free / 2)).unwrap();
+        let half = Claim::of(ledger.clone(), Some(free / 2)).unwrap();
         assert!(matches!(Claim::of(ledger.clone(), Some(free / 4 * 3)), Err(SaveError::Full)));
         half.written(free / 2);
         Claim::of(ledger, Some(free / 4)).unwrap();

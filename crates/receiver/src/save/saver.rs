@@ -2,7 +2,9 @@
 
 use std::{
     ffi::OsStr,
-    io::{self, Write as _},
+    fs::File,
+    io::{self, Seek as _, SeekFrom, Write as _},
+    mem,
     path::Path,
 };
 
@@ -10,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::task::spawn_blocking;
 
 use super::{
-    Existing, Folder, SafeName, SaveError, decision::Decision, draft::Draft, quota::Claim,
+    Existing, Folder, SafeName, SaveError, claim::Claim, decision::Decision, draft::Draft,
     unfinished::folder_of, writer::Writer,
 };
 
@@ -69,7 +71,7 @@ impl Saver {
             Ok((Draft::create(path, existing)?, claim))
         });
         let (draft, claim) = begun.await?;
-        let writer = Writer::new(draft.file()?, room, announced);
+        let writer = Writer::new(draft.file()?, room, announced, claim.clone());
         Ok(Self { writer, draft, claim, filling: BytesMut::new(), written: 0 })
     }
 
@@ -82,9 +84,13 @@ impl Saver {
             let part = piece.split_to(room.min(piece.len()));
             self.filling.extend_from_slice(&part);
             if part.len() == room {
-                let block = std::mem::take(&mut self.filling);
-                self.written += block.len() as u64;
-                self.claim(self.written).await?;
+                let block = mem::take(&mut self.filling);
+                let written = self.written.saturating_add(block.len() as u64);
+                self.claim(written).await?;
+                if let Some(claim) = &self.claim {
+                    claim.written(written);
+                }
+                self.written = written;
                 self.writer.write(block).await?;
             }
         }
@@ -92,20 +98,44 @@ impl Saver {
     }
 
     /// Claims quota for a total of `bytes` bytes, before they are written.
-    async fn claim(&mut self, bytes: u64) -> Result<(), SaveError> {
-        let Some(mut claim) = self.claim.take() else { return Ok(()) };
-        if claim.is_exceeded_by(bytes) {
-            claim = blocking(move || claim.extend(bytes).map(|()| claim)).await?;
+    ///
+    /// # Errors
+    /// Fails if there is no room for them. The body stays as it is.
+    pub(super) async fn claim(&self, bytes: u64) -> Result<(), SaveError> {
+        match &self.claim {
+            Some(claim) if bytes > claim.claimed() => {
+                let claim = claim.clone();
+                blocking(move || claim.extend(bytes)).await
+            }
+            Some(_) | None => Ok(()),
         }
-        claim.written(bytes);
-        self.claim = Some(claim);
-        Ok(())
     }
 
-    /// Writes the last block, and releases the blocks. The bytes need not be on the disk yet.
-    pub(super) async fn pause(self) -> Result<Paused, SaveError> {
-        let (draft, claim, bytes) = self.write_rest(Draft::trim).await?;
-        Ok(Paused { draft, claim, bytes })
+    /// Writes the last block. The bytes need not be on the disk yet. Only [`into_paused`](Self::into_paused) may follow,
+    /// or [`rewind`](Self::rewind) after a failure.
+    pub(super) async fn pause(&mut self) -> Result<(), SaveError> {
+        self.write_rest(|_| Ok(())).await
+    }
+
+    /// Releases the blocks of a body whose last block is written.
+    pub(super) fn into_paused(self) -> Paused {
+        Paused { draft: self.draft, claim: self.claim, bytes: self.written }
+    }
+
+    /// Removes all bytes behind the first `bytes` bytes from the file, after further ones could not be written.
+    ///
+    /// # Errors
+    /// Fails if the first bytes may be lost, too.
+    pub(super) async fn rewind(mut self, bytes: u64) -> Result<Paused, SaveError> {
+        self.writer.give_up().await?;
+        let (file, claim) = (self.draft.file()?, self.claim.clone());
+        blocking(move || {
+            trim(&file, claim.as_ref(), bytes)?;
+            (&*file).seek(SeekFrom::Start(bytes))?;
+            Ok(())
+        })
+        .await?;
+        Ok(Paused { draft: self.draft, claim: self.claim, bytes })
     }
 
     /// Writes the last block, waits until all bytes are on the disk, and gives the file its name. Returns the name.
@@ -114,27 +144,34 @@ impl Saver {
     }
 
     /// Writes the last block, and waits until all bytes are on the disk.
-    pub(crate) async fn complete(self) -> Result<Complete, SaveError> {
-        let (draft, claim, bytes) = self.write_rest(Draft::sync).await?;
-        Ok(Complete { draft, claim, bytes })
+    pub(crate) async fn complete(mut self) -> Result<Complete, SaveError> {
+        self.write_rest(File::sync_all).await?;
+        Ok(Complete { draft: self.draft, claim: self.claim, bytes: self.written })
     }
 
-    /// Writes the last block, and then calls `settle` for the file. Returns the file, its part of the quota, and its
-    /// length.
-    async fn write_rest(
-        mut self,
-        settle: fn(&Draft) -> io::Result<()>,
-    ) -> Result<(Draft, Option<Claim>, u64), SaveError> {
-        let bytes = self.written + self.filling.len() as u64;
+    /// Writes the last block, frees reserved space that was not needed, and then calls `settle` for the file.
+    async fn write_rest(&mut self, settle: fn(&File) -> io::Result<()>) -> Result<(), SaveError> {
+        let bytes = self.written.saturating_add(self.filling.len() as u64);
         self.claim(bytes).await?;
-        let Self { writer, draft, claim, filling, .. } = self;
-        writer.finish().await?;
-        let draft = blocking(move || {
-            (&*draft.file()?).write_all(&filling)?;
-            settle(&draft)?;
-            Ok(draft)
-        });
-        Ok((draft.await?, claim, bytes))
+        self.writer.finish().await?;
+        let (file, claim) = (self.draft.file()?, self.claim.clone());
+        let rest = mem::take(&mut self.filling);
+        blocking(move || {
+            (&*file).write_all(&rest)?;
+            trim(&file, claim.as_ref(), bytes)?;
+            Ok(settle(&file)?)
+        })
+        .await?;
+        self.written = bytes;
+        Ok(())
+    }
+}
+
+/// Frees all space of a file behind its first `bytes` bytes.
+fn trim(file: &File, claim: Option<&Claim>, bytes: u64) -> io::Result<()> {
+    match claim {
+        Some(claim) => claim.trimming(bytes, || file.set_len(bytes)),
+        None => file.set_len(bytes),
     }
 }
 
@@ -176,7 +213,7 @@ impl Paused {
     /// Returns a saver that appends further bytes to the file.
     pub(super) fn resume(self, folder: &Folder, announced: Option<u64>) -> Result<Saver, SaveError> {
         let Self { draft, claim, bytes } = self;
-        let writer = Writer::new(draft.file()?, folder.room(), announced).after(bytes);
+        let writer = Writer::new(draft.file()?, folder.room(), announced, claim.clone()).after(bytes);
         Ok(Saver { writer, draft, claim, filling: BytesMut::new(), written: bytes })
     }
 }

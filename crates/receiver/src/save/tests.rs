@@ -118,7 +118,7 @@ fn files_with_hidden_names_have_the_same_guarantees() {
     let hidden = |text: &str| {
         let unfinished = Unfinished::hidden(temporary.path(), 0o600).unwrap();
         (&**unfinished.file()).write_all(text.as_bytes()).unwrap();
-        unfinished.sync().unwrap();
+        unfinished.file().sync_all().unwrap();
         unfinished
     };
     drop(hidden("dropped"));

@@ -35,9 +35,13 @@ const RANDOM: usize = 16;
 /// The permissions of a new file, which the umask reduces.
 const MODE: u32 = 0o666;
 
+/// The permissions of the owner of a hidden file. Without them, a later process of the same user could not open the file
+/// to find that it is abandoned.
+const OWNER: u32 = 0o600;
+
 /// The permission bits that a file keeps from the file that it replaces. The setuid, setgid and sticky bits are
 /// dropped.
-const PERMISSIONS: u32 = 0o777;
+pub(super) const PERMISSIONS: u32 = 0o777;
 
 /// The number of attempts to create and lock a hidden file. Between creating and locking, another process may remove
 /// the file as abandoned.
@@ -57,7 +61,7 @@ enum Place {
 }
 
 impl Unfinished {
-    /// Creates a file in a folder, which need not be readable. The file's permissions do not exceed those of the file
+    /// Creates a file in a folder, which need not be readable. Other users' permissions do not exceed those of the file
     /// that it will replace.
     pub(super) fn create(folder: &Path, replaced: Option<&Metadata>) -> io::Result<Self> {
         let mode = mode(replaced);
@@ -67,11 +71,12 @@ impl Unfinished {
         }
     }
 
-    /// Creates a file under a hidden name, locked against [`remove_abandoned`](super::abandoned::remove_abandoned).
+    /// Creates a file under a hidden name, locked against [`remove_abandoned`](super::abandoned::remove_abandoned). Its
+    /// owner may always read and write it; [`name`](Self::name) takes over the permissions of a replaced file.
     pub(super) fn hidden(folder: &Path, mode: u32) -> io::Result<Self> {
         for _ in 0..ATTEMPTS {
             let mut options = OpenOptions::new();
-            options.read(true).write(true).create_new(true).mode(mode);
+            options.read(true).write(true).create_new(true).mode(mode | OWNER);
             // tempfile's own functions add the path to an error, which must not be shown to a client.
             let named = names().make_in(absolute(folder)?, |path| options.open(path))?;
             let (file, path) = named.into_parts();
@@ -87,17 +92,6 @@ impl Unfinished {
     /// Returns the open file, which other threads may share.
     pub(super) fn file(&self) -> &Arc<File> {
         &self.file
-    }
-
-    /// Frees reserved space that was not needed.
-    pub(super) fn trim(&self) -> io::Result<()> {
-        self.file.set_len(self.file.metadata()?.len())
-    }
-
-    /// Flushes all bytes to the disk, and frees reserved space that was not needed.
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.trim()?;
-        self.file.sync_all()
     }
 
     /// Gives the file its name. `existing` determines the treatment of an earlier file with that name. The new file
@@ -186,7 +180,7 @@ fn lock(file: &File) -> io::Result<()> {
 }
 
 /// Gives `file` the permissions and the owner of the old file, as far as this process has the right.
-fn take_over(file: &File, old: &Metadata) {
+pub(super) fn take_over(file: &File, old: &Metadata) {
     let Ok(own) = file.metadata() else { return };
     if (own.uid(), own.gid()) != (old.uid(), old.gid()) {
         let _ =

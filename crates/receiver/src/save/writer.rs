@@ -18,7 +18,7 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-use super::room::Room;
+use super::{claim::Claim, room::Room};
 
 /// The number of bytes between two flushes. A flush runs while the next bytes are written, so that the disk works from
 /// the beginning. When the body ends, at most about twice this many bytes are still to be flushed. More frequent
@@ -56,6 +56,10 @@ pub(super) struct Writer {
     unflushed: usize,
     /// The running flush, which returns the offset up to which space on the disk is reserved afterwards.
     flushing: Option<JoinHandle<io::Result<u64>>>,
+    /// True if a flush has failed. The disk may then lack any of the bytes so far.
+    has_lost_bytes: bool,
+    /// The share of the file in the quota, which bounds the reserved space; `None` without a quota.
+    claim: Option<Claim>,
     shared: Arc<Shared>,
 }
 
@@ -68,7 +72,7 @@ struct Shared {
 
 #[derive(Debug)]
 struct Queue {
-    /// The file; `None` while a thread writes to it, and after a failure.
+    /// The file; `None` while a thread writes to it.
     file: Option<Arc<File>>,
     full: VecDeque<BytesMut>,
     empty: Vec<BytesMut>,
@@ -76,7 +80,7 @@ struct Queue {
 }
 
 impl Writer {
-    pub(super) fn new(file: Arc<File>, room: Room, announced: Option<u64>) -> Self {
+    pub(super) fn new(file: Arc<File>, room: Room, announced: Option<u64>, claim: Option<Claim>) -> Self {
         let queue = Queue { file: Some(file), full: VecDeque::new(), empty: Vec::new(), failed: None };
         let shared = Shared { queue: Mutex::new(queue), moved: Notify::new() };
         Self {
@@ -87,6 +91,8 @@ impl Writer {
             reserved: 0,
             unflushed: 0,
             flushing: None,
+            has_lost_bytes: false,
+            claim,
             shared: Arc::new(shared),
         }
     }
@@ -112,7 +118,9 @@ impl Writer {
         {
             let mut queue = self.shared.lock();
             queue.full.push_back(block);
-            if let Some(file) = queue.file.take() {
+            if queue.failed.is_none()
+                && let Some(file) = queue.file.take()
+            {
                 let shared = self.shared.clone();
                 spawn_blocking(move || shared.write_all(file));
             }
@@ -125,10 +133,14 @@ impl Writer {
     async fn flush(&mut self) -> io::Result<()> {
         self.wait_for_flush().await?;
         let file = self.shared.wait(|queue| queue.file.clone()).await?;
-        let (from, wanted) = (self.reserved.max(self.written), self.written.saturating_add(RESERVE));
-        let to = wanted.min(self.announced.unwrap_or(u64::MAX));
+        let from = self.reserved.max(self.written);
+        let to = self.written.saturating_add(RESERVE).min(self.announced.unwrap_or(u64::MAX));
+        let claim = self.claim.clone();
         self.flushing = Some(spawn_blocking(move || {
-            let reserved = reserve(&file, from, to);
+            let reserved = match claim {
+                Some(claim) => claim.reserving(|most| reserve(&file, from, to.min(most))),
+                None => reserve(&file, from, to),
+            };
             file.sync_data().map(|()| reserved)
         }));
         self.unflushed = 0;
@@ -137,15 +149,27 @@ impl Writer {
 
     async fn wait_for_flush(&mut self) -> io::Result<()> {
         if let Some(flushing) = self.flushing.take() {
-            self.reserved = flushing.await.map_err(io::Error::other)??;
+            let flushed = flushing.await.map_err(io::Error::other).flatten();
+            self.has_lost_bytes |= flushed.is_err();
+            self.reserved = flushed?;
         }
         Ok(())
     }
 
-    /// Waits until every block is written.
-    pub(super) async fn finish(mut self) -> io::Result<()> {
+    /// Waits until every block is written. No more blocks may follow.
+    pub(super) async fn finish(&mut self) -> io::Result<()> {
         self.wait_for_flush().await?;
-        self.shared.wait(|queue| queue.file.take()).await.map(drop)
+        self.shared.wait(|queue| queue.file.is_some().then_some(())).await
+    }
+
+    /// Waits until no thread uses the file, after a block could not be written. No more blocks may follow.
+    ///
+    /// # Errors
+    /// Fails if a flush has failed, so that earlier bytes may be lost as well.
+    pub(super) async fn give_up(&mut self) -> io::Result<()> {
+        self.wait_for_flush().await?;
+        self.shared.idle().await;
+        if self.has_lost_bytes { Err(io::Error::other("a flush has failed")) } else { Ok(()) }
     }
 }
 
@@ -184,13 +208,21 @@ impl Shared {
         }
     }
 
-    /// Writes full blocks until none is left.
+    /// Waits until no thread writes, even after a failure. Only the body that fills the blocks may call this function.
+    async fn idle(&self) {
+        while self.lock().file.is_none() {
+            self.moved.notified().await;
+        }
+    }
+
+    /// Writes full blocks until none is left, or one cannot be written.
     fn write_all(&self, file: Arc<File>) {
         let mut written = Ok(());
         loop {
             let mut queue = self.lock();
             if let Err(error) = written {
                 queue.failed = Some(error);
+                queue.file = Some(file);
                 break;
             }
             let Some(mut block) = queue.full.pop_front() else {

@@ -61,9 +61,11 @@ pub(super) fn of(request: &Parts) -> Result<Option<Authority>, Refusal> {
         (Some(target), Some(host)) if request.version >= Version::HTTP_2 && !is_same(&target, &host) => {
             Err(bad(":authority and Host differ"))
         }
+        // RFC 9112 section 3.2: Host is required beside an absolute URI, too.
+        (_, None) if request.version == Version::HTTP_11 => Err(bad("the Host field is missing")),
         (Some(authority), _) | (None, Some(authority)) => Ok(Some(authority)),
         (None, None) if request.version <= Version::HTTP_10 => Ok(None),
-        (None, None) => Err(bad("the Host field is missing")),
+        (None, None) => Err(bad("the authority is missing")),
     }
 }
 
@@ -142,13 +144,15 @@ mod tests {
         for (version, target, hosts, expected) in [
             (Version::HTTP_11, "/", &["a:80"][..], found("a")),
             (Version::HTTP_11, "/", &["[::1]:80"], found("[::1]")),
-            (Version::HTTP_11, "http://a/", &[], found("a")),
+            (Version::HTTP_11, "http://a/", &["a"], found("a")),
             (Version::HTTP_11, "http://a/", &["b"], found("a")),
             (Version::HTTP_10, "/", &[], Ok(None)),
+            (Version::HTTP_10, "http://a/", &[], found("a")),
             (Version::HTTP_2, "https://a/", &[], found("a")),
             (Version::HTTP_2, "https://a/", &["A"], found("a")),
             (Version::HTTP_2, "/", &["a"], found("a")),
             (Version::HTTP_11, "/", &[], Err(400)),
+            (Version::HTTP_11, "http://a/", &[], Err(400)),
             (Version::HTTP_11, "/", &["a", "a"], Err(400)),
             (Version::HTTP_11, "/", &[""], Err(400)),
             (Version::HTTP_11, "/", &["a b"], Err(400)),

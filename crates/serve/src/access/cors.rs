@@ -10,8 +10,8 @@ use crate::response;
 const MAX_AGE: &str = "600";
 
 /// The fields of responses that scripts may read, besides the safelisted ones.
-const EXPOSED: &str = "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Location, Repr-Digest, Upload-Complete, \
-     Upload-Length, Upload-Limit, Upload-Offset";
+const EXPOSED: &str = "Accept-Patch, Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Location, Repr-Digest, \
+     Upload-Complete, Upload-Length, Upload-Limit, Upload-Offset";
 
 /// The request header by which a page of the public internet asks for access to a server of a private network (Private
 /// Network Access).
@@ -76,6 +76,9 @@ mod tests {
         let allowed = fields(&origins, "https://a.example");
         assert_eq!(allowed["access-control-allow-origin"], "https://a.example");
         assert_eq!(allowed["vary"], "Origin");
+        for name in ["Accept-Patch", "Upload-Limit", "Upload-Offset"] {
+            assert!(allowed["access-control-expose-headers"].to_str().unwrap().contains(name), "{name}");
+        }
         let other = fields(&origins, "https://b.example");
         assert!(!other.contains_key("access-control-allow-origin") && other["vary"] == "Origin");
     }

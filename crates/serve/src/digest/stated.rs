@@ -7,7 +7,7 @@ use super::field::{CONTENT_DIGEST, REPR_DIGEST, values};
 use crate::refusal::Refusal;
 
 /// The digests that a request states, and the hashers that they need.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Stated {
     scope: Scope,
     digests: Vec<StatedDigest>,

@@ -130,6 +130,9 @@ impl Responder for ObservedResponder {
         let announced = response.headers().get(header::CONTENT_LENGTH);
         let length = announced.and_then(|length| length.to_str().ok()?.parse().ok());
         let reason = response.extensions_mut().remove::<Reason>().map(|reason| reason.0);
+        if head_only {
+            response = response::head_of(response);
+        }
         let whole = head_only || http_body::Body::is_end_stream(response.body());
         if reason.is_some() {
             exchange.counters.refuse(Some(response.status()));
@@ -141,5 +144,45 @@ impl Responder for ObservedResponder {
             *answer = Answer { status: Some(response.status()), reason, length, whole };
         });
         inner.respond(response.map(|body| Counted::new(body, exchange, Direction::Sent).boxed_unsync())).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Version};
+    use transport::body;
+
+    use super::{super::request_id::RequestIds, *};
+
+    /// A responder that keeps the response.
+    struct Kept(Arc<Mutex<Option<Response<Body>>>>);
+
+    #[async_trait]
+    impl Responder for Kept {
+        async fn respond(self: Box<Self>, response: Response<Body>) -> Result<(), Error> {
+            *self.0.lock().unwrap() = Some(response);
+            Ok(())
+        }
+    }
+
+    /// Returns the length in the head, and the body, of the response "abc" to a request of that method.
+    async fn answered(method: Method) -> (Option<String>, bytes::Bytes) {
+        let (request, ()) = Request::builder().method(method).body(()).unwrap().into_parts();
+        let counters = Arc::<Counters>::default();
+        let served = counters.of(Some((Version::HTTP_2, false)));
+        let exchange = Arc::new(Exchange::new(RequestIds::new().next(), counters, served, None));
+        let kept = Arc::new(Mutex::new(None));
+        let inner = Box::new(Kept(kept.clone()));
+        let responder = Box::new(ObservedResponder::new(inner, exchange, &request, HeaderMap::new()));
+        responder.respond(Response::new(body::full("abc"))).await.unwrap();
+        let (head, body) = kept.lock().unwrap().take().unwrap().into_parts();
+        let length = head.headers.get(header::CONTENT_LENGTH).map(|length| length.to_str().unwrap().into());
+        (length, body.collect().await.unwrap().to_bytes())
+    }
+
+    #[tokio::test]
+    async fn no_response_to_head_has_a_body() {
+        assert_eq!(answered(Method::GET).await, (None, "abc".into()));
+        assert_eq!(answered(Method::HEAD).await, (Some("3".into()), bytes::Bytes::new()));
     }
 }

@@ -67,13 +67,18 @@ pub(super) enum AppendError {
     Gone,
 }
 
+/// A failed append.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) error: AppendError,
+    /// True if the client has transmitted the whole representation, so that it cannot mend the failure by resuming.
+    pub(super) is_transmitted: bool,
+}
+
 impl AppendError {
-    /// Returns whether the upload cannot be continued.
-    pub(super) fn is_final(&self) -> bool {
-        matches!(
-            self,
-            Self::BeyondLength | Self::TooLarge(_) | Self::Mismatch(_) | Self::Save(_) | Self::Gone
-        )
+    /// Returns whether the upload cannot be continued, although its bytes are saved.
+    fn is_final(&self) -> bool {
+        matches!(self, Self::BeyondLength | Self::TooLarge(_) | Self::Mismatch(_) | Self::Gone)
     }
 }
 
@@ -84,9 +89,12 @@ impl Append {
         self,
         mut body: Body,
         stop: oneshot::Receiver<()>,
-    ) -> (Body, Result<Appended, AppendError>) {
+    ) -> (Body, Result<Appended, Failed>) {
         let Self { mut held, role, announced, most, content, meter } = self;
-        let State::Open(open) = &mut *held.state else { return (body, Err(AppendError::Gone)) };
+        let State::Open(open) = &mut *held.state else {
+            return (body, Err(Failed { error: AppendError::Gone, is_transmitted: false }));
+        };
+        let before = (open.partial.bytes(), open.stated.clone());
         let began = Stamp::now();
         let verified = Verified::new(&mut body, content);
         let received = receive(open, &held.resource, verified, most, &meter, stop, &mut held.turn).await;
@@ -96,16 +104,37 @@ impl Append {
             _ => Ok(()),
         });
         let received = received.and_then(|()| check_end(role, open.partial.bytes(), held.resource.length()));
+        // A digest is compared once all bytes have arrived.
+        let is_whole = role == Role::Last && matches!(received, Ok(()) | Err(AppendError::Mismatch(_)));
         let appended = match received {
             Ok(()) if role == Role::Last => finish(&mut held).await.map(Appended::Complete),
             Ok(()) => pause(open).await.map(Appended::Paused),
             Err(error) if error.is_final() => Err(error),
             Err(error) => pause(open).await.and(Err(error)),
         };
-        if appended.as_ref().is_err_and(AppendError::is_final) {
-            held.set(State::Gone);
-        }
+        let appended = appended.map_err(|error| {
+            let is_over = error.is_final() || !can_continue(&held.state);
+            settle(&mut held, is_over, before);
+            Failed { error, is_transmitted: is_whole && is_over }
+        });
         (body, appended)
+    }
+}
+
+/// Returns whether an upload takes further bytes.
+fn can_continue(state: &State) -> bool {
+    matches!(state, State::Open(open) if !open.partial.is_lost())
+}
+
+/// Ends an upload that is over after a failure. If it goes on without any byte of the failed request, its digests are
+/// those `before` the request.
+fn settle(held: &mut Held, is_over: bool, before: (u64, Stated)) {
+    if is_over {
+        held.set(State::Gone);
+    } else if let State::Open(open) = &mut *held.state
+        && open.partial.bytes() == before.0
+    {
+        open.stated = before.1;
     }
 }
 
@@ -141,8 +170,8 @@ async fn receive(
             return Err(if is_known { AppendError::BeyondLength } else { AppendError::TooLarge(most) });
         }
         flow.pass(piece.len());
+        open.partial.take(piece.clone()).await?;
         open.stated.update(&piece);
-        open.partial.take(piece).await?;
         received += length;
         resource.extend();
     }
@@ -165,8 +194,11 @@ async fn pause(open: &mut Open) -> Result<u64, AppendError> {
     Ok(open.partial.bytes())
 }
 
-/// Compares the upload with its digests, and gives the file its name.
+/// Compares the upload with its digests, and gives the file its name. If the disk is full, the upload stays open.
 async fn finish(held: &mut Held) -> Result<Receipt, AppendError> {
+    if let State::Open(open) = &mut *held.state {
+        pause(open).await?;
+    }
     let State::Open(open) = mem::replace(&mut *held.state, State::Gone) else {
         return Err(AppendError::Gone);
     };

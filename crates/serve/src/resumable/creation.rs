@@ -19,7 +19,7 @@ use crate::{
     refusal::Refusal,
     reply::{ConnectionFate, Reply},
     saved_file,
-    upload::{Uploads, too_large},
+    upload::Uploads,
     whole_body,
 };
 
@@ -115,7 +115,7 @@ impl Uploads {
         if let (Some(most), Some(known)) = (self.max_body, length.or(announced))
             && known > most.0
         {
-            return Err(too_large(most));
+            return Err(self.partials.too_large(most));
         }
         let (stated, content) =
             (Stated::of_scope(headers, Scope::Whole)?, Stated::of_scope(headers, Scope::Part)?);

@@ -1,19 +1,21 @@
 //! The handling of the requests to upload resources.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{Method, Response, StatusCode, request::Parts};
+use http_body_util::BodyExt as _;
 use metrics::Meter;
 use receiver::Receipt;
-use tokio::sync::oneshot;
+use record::ByteSize;
+use tokio::{sync::oneshot, time::timeout};
 use transport::{Body, body};
 
 use super::{
-    append::{Append, AppendError, Appended, Role},
+    append::{Append, AppendError, Appended, Failed, Role},
     fields,
     patch::Patch,
     resource::{Held, Resource, Stage, State},
-    responses::{self, complete_state, mismatching_offset, unknown},
+    responses::{self, complete_state, inconsistent_length, mismatching_offset, unknown},
 };
 use crate::{
     digest::Stated,
@@ -21,7 +23,7 @@ use crate::{
     reply::{ConnectionFate, Reply},
     response,
     stall::unless_sender_stalls,
-    upload::{Uploads, too_large},
+    upload::Uploads,
 };
 
 /// The content of a request, as its head describes it.
@@ -42,7 +44,7 @@ impl Uploads {
         reply: Reply<'_>,
     ) -> ConnectionFate {
         let Some(resource) = self.partials.find(id) else {
-            return reply.refuse_to(&request.method, unknown(), body).await;
+            return reply.refuse(unknown(), body).await;
         };
         match request.method {
             Method::PATCH => match Patch::of(request) {
@@ -66,7 +68,7 @@ impl Uploads {
                 drop(held);
                 match state {
                     Ok(response) => reply.send(response).await,
-                    Err(refusal) => reply.refuse_to(&request.method, refusal, body).await,
+                    Err(refusal) => reply.refuse(refusal, body).await,
                 }
             }
         }
@@ -84,12 +86,9 @@ impl Uploads {
         let admitted = match &*held.state {
             State::Open(open) => patch.check(resource, open.partial.bytes()),
             State::Complete(receipt) => {
-                let answer = replay(receipt, &patch);
+                let receipt = receipt.clone();
                 drop(held);
-                return match answer {
-                    Ok(response) => reply.send(response).await,
-                    Err(refusal) => reply.refuse(refusal, body).await,
-                };
+                return replay(&receipt, &patch, body, reply).await;
             }
             State::Gone => Err(unknown()),
         };
@@ -136,7 +135,7 @@ impl Uploads {
         let patience = reply.patience();
         match unless_sender_stalls(patience, &meter, || activity.is_busy(), appending).await {
             Ok(Ok((_, Ok(appended)))) => (reply.send(response(appended)).await, true),
-            Ok(Ok((body, Err(error)))) => match self.refusal_of(&error) {
+            Ok(Ok((body, Err(failed)))) => match self.refusal_of(&failed) {
                 Some(refusal) => (reply.refuse_midway(refusal, body).await, false),
                 None => (ConnectionFate::Close, false),
             },
@@ -150,19 +149,63 @@ impl Uploads {
     }
 
     /// Returns the refusal of a failed append; `None` if the request ends without a response.
-    fn refusal_of(&self, error: &AppendError) -> Option<Refusal> {
-        let is_final = error.is_final();
-        let refusal = match error {
+    fn refusal_of(&self, failed: &Failed) -> Option<Refusal> {
+        let refusal = match &failed.error {
             // The draft recommends to terminate the request abruptly.
             AppendError::Superseded | AppendError::GivenUp => return None,
             AppendError::Save(error) => Refusal::of_save(error),
-            AppendError::TooLarge(_) => self.max_body.map_or_else(unknown, too_large),
+            AppendError::TooLarge(most) => self.partials.too_large(ByteSize(*most)),
             AppendError::Gone => unknown(),
             AppendError::Incomplete { .. } | AppendError::BeyondLength => responses::inconsistent_length(),
             error => Refusal::new(StatusCode::BAD_REQUEST, error.to_string()),
         };
-        let refusal = refusal.unless_set(fields::COMPLETE, if is_final { "?1" } else { "?0" });
-        Some(refusal)
+        let complete = if failed.is_transmitted { "?1" } else { "?0" };
+        Some(refusal.unless_set(fields::COMPLETE, complete))
+    }
+}
+
+/// Answers a PATCH of a complete upload: with its receipt, for a client that did not receive it, if the request has no
+/// content.
+async fn replay(receipt: &Receipt, patch: &Patch, mut body: Body, reply: Reply<'_>) -> ConnectionFate {
+    let refusal = if patch.offset != receipt.bytes {
+        mismatching_offset(receipt.bytes, patch.offset)
+    } else {
+        match is_empty(&mut body, patch.content.announced, reply.patience().idle).await {
+            Ok(true) if patch.length.is_some_and(|length| length != receipt.bytes) => inconsistent_length(),
+            Ok(true) if patch.content.role == Role::Last => {
+                return reply.send(responses::receipt(receipt)).await;
+            }
+            Ok(true) => Refusal::new(StatusCode::BAD_REQUEST, "the upload is complete"),
+            Ok(false) => inconsistent_length(),
+            Err(refusal) => refusal,
+        }
+    };
+    reply.refuse(refusal.unless_set(fields::COMPLETE, "?0"), body).await
+}
+
+/// Returns whether content is empty. Unless its length is `announced`, reads it up to its first byte, for at most `longest`.
+///
+/// # Errors
+/// Fails if the content breaks off (400), or nothing arrives (408).
+async fn is_empty(body: &mut Body, announced: Option<u64>, longest: Duration) -> Result<bool, Refusal> {
+    if let Some(length) = announced {
+        return Ok(length == 0);
+    }
+    let read = async {
+        while let Some(frame) = body.frame().await {
+            if frame?.data_ref().is_some_and(|data| !data.is_empty()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    match timeout(longest, read).await {
+        Ok(Ok(is_empty)) => Ok(is_empty),
+        Ok(Err(error)) => {
+            let error = AppendError::Broken(error);
+            Err(Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))
+        }
+        Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "no byte of the content came")),
     }
 }
 
@@ -170,19 +213,5 @@ fn activity(state: &State) -> Option<receiver::SinkActivity> {
     match state {
         State::Open(open) => Some(open.partial.activity()),
         State::Complete(_) | State::Gone => None,
-    }
-}
-
-/// Returns the receipt again, for a client that did not receive it.
-fn replay(receipt: &Receipt, patch: &Patch) -> Result<Response<Body>, Refusal> {
-    let is_empty = patch.content.announced.unwrap_or(0) == 0;
-    if patch.offset != receipt.bytes {
-        return Err(mismatching_offset(receipt.bytes, patch.offset));
-    }
-    match (patch.content.role, is_empty) {
-        (Role::Last, true) => Ok(responses::receipt(receipt)),
-        _ => {
-            Err(Refusal::new(StatusCode::BAD_REQUEST, "the upload is complete").with(fields::COMPLETE, "?0"))
-        }
     }
 }

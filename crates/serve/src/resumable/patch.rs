@@ -20,7 +20,8 @@ use crate::{
 pub(super) struct Patch {
     pub(super) offset: u64,
     pub(super) content: Content,
-    length: Option<u64>,
+    /// The length of the whole upload in bytes, if the head states it.
+    pub(super) length: Option<u64>,
 }
 
 impl Patch {

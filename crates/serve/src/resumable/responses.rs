@@ -2,6 +2,7 @@
 
 use http::{HeaderName, Response, StatusCode, header};
 use receiver::Receipt;
+use record::ByteSize;
 use serde_json::json;
 use tokio::time::Instant;
 use transport::{Body, body};
@@ -11,7 +12,7 @@ use super::{
     fields::{COMPLETE, LENGTH, LIMIT, OFFSET, VERSION},
     resource::Resource,
 };
-use crate::{refusal::Refusal, request::UPLOADS, response};
+use crate::{refusal::Refusal, request::UPLOADS, response, upload::too_large};
 
 /// The base of the problem types of the draft.
 const PROBLEMS: &str = "https://iana.org/assignments/http-problem-types";
@@ -28,10 +29,16 @@ impl Partials {
         format!("{size}max-age={seconds}")
     }
 
-    /// Returns the response to OPTIONS: the limits of an upload that begins now.
+    /// Returns the refusal of an upload that is too large, with the limits that it exceeds.
+    pub(super) fn too_large(&self, most: ByteSize) -> Refusal {
+        too_large(most).with_text(LIMIT, &self.limits(self.ttl.as_secs()))
+    }
+
+    /// Returns the response to OPTIONS: the limits of an upload that begins now, and the media type of its parts.
     pub(crate) fn offer(&self) -> Response<Body> {
         let mut response = response::with_status(StatusCode::NO_CONTENT, body::empty());
         response::set(&mut response, LIMIT, self.limits(self.ttl.as_secs()));
+        response::set(&mut response, ACCEPT_PATCH, receiver::resumable::PARTIAL_UPLOAD);
         response::set(&mut response, header::ALLOW, "GET, HEAD, PUT, POST, OPTIONS");
         response
     }

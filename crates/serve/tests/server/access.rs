@@ -38,7 +38,8 @@ async fn a_request_for_another_name_or_from_another_origin_reaches_nothing() {
     let same = format!("host: {own}\r\norigin: http://{own}\r\nsec-fetch-site: same-origin\r\n");
     assert_eq!(status(&server, "PUT /a HTTP/1.1", &same).await, 201);
     let absolute = format!("PUT http://{own}/b HTTP/1.1");
-    assert_eq!(status(&server, &absolute, "").await, 201);
+    assert_eq!(status(&server, &absolute, "").await, 400);
+    assert_eq!(status(&server, &absolute, "host: localhost\r\n").await, 201);
     assert_eq!(status(&server, "PUT http://evil.example/b HTTP/1.1", "host: localhost\r\n").await, 421);
     assert_eq!(status(&server, "PUT /c HTTP/1.0", "").await, 201);
 }

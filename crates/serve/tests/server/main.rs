@@ -8,6 +8,7 @@ mod neighbours;
 mod observing;
 mod refusals;
 mod requests;
+mod resumable;
 mod running;
 mod stop;
 mod strangers;

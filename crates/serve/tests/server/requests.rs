@@ -39,6 +39,8 @@ async fn a_request_beyond_the_bound_is_503_until_another_ends() {
         }
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{protocol}");
         assert_eq!(answer.header("retry-after"), Some("1"), "{protocol}");
+        let head = server.exchange(protocol, Method::HEAD, target, body::empty()).await;
+        assert_eq!((head.status, head.body.len()), (StatusCode::SERVICE_UNAVAILABLE, 0), "{protocol}");
         assert_eq!(server.get(protocol, "/").await.status, StatusCode::OK, "{protocol}");
     }
     for mut upload in uploads {

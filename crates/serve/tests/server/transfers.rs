@@ -93,6 +93,33 @@ async fn a_generated_download_has_the_digest_of_its_payload() {
 }
 
 #[tokio::test]
+async fn no_response_to_head_has_a_body() {
+    let (folder, options) = saving();
+    fs::write(folder.path().join("a"), "0123456789").unwrap();
+    let server = Running::start(options);
+    for protocol in PROTOCOLS {
+        for (target, status) in [
+            ("/", 200),
+            ("/a", 200),
+            ("/none", 404),
+            ("/?size=5", 200),
+            ("/?size=x", 400),
+            ("/.longhaul/health", 200),
+            ("/.longhaul/uploads/0", 404),
+            ("/.longhaul/none", 404),
+        ] {
+            let head = server.exchange(protocol, Method::HEAD, target, body::empty()).await;
+            assert_eq!((head.status.as_u16(), head.body.len()), (status, 0), "{protocol} {target}");
+        }
+        for target in ["/", "/a", "/none"] {
+            let head = server.exchange(protocol, Method::HEAD, target, body::empty()).await;
+            let length = server.get(protocol, target).await.body.len().to_string();
+            assert_eq!(head.header("content-length"), Some(length.as_str()), "{protocol} {target}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_range_of_a_saved_file_is_that_part_of_it() {
     let (folder, options) = saving();
     fs::write(folder.path().join("a.txt"), "0123456789").unwrap();

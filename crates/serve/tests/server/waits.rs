@@ -10,7 +10,7 @@ use tokio::{
     io::AsyncWriteExt as _,
     time::{sleep, timeout},
 };
-use transport::body;
+use transport::{Peer, Trust, body};
 
 use crate::running::{Answer, PROTOCOLS, Running, read, request};
 
@@ -48,6 +48,57 @@ async fn a_slow_reader_gets_all_bytes_of_a_large_chunk() {
         }
     });
     timeout(Duration::from_secs(60), futures_util::future::join_all(slow)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_slow_reader_of_a_unix_socket_gets_all_bytes_of_large_chunks() {
+    const LENGTH: usize = 2 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let mut options = Options::default();
+    options.idle_timeout = Duration::from_secs(1);
+    options.listen = Some(([127, 0, 0, 1], 0).into());
+    options.listen_tls = options.listen;
+    options.listen_unix = Some(path.clone());
+    let _server = Running::start(options);
+    let peer = Peer::new(([127, 0, 0, 1], 1).into(), "localhost", Trust::AnyCertificate);
+    let h1c = transport::by_name("h1c").unwrap();
+    let connection = h1c.connect(&peer.with_unix_socket(path), &Limits::default()).await.unwrap();
+    let get = request("h1c", Method::GET, "/?size=2MiB&chunk=1MiB", body::empty());
+    let mut body = connection.exchange(get).await.unwrap().into_body();
+    let mut received = 0;
+    // At 400 KiB/s, each chunk takes more than two idle timeouts.
+    while let Some(frame) = timeout(Duration::from_secs(20), body.frame()).await.unwrap() {
+        let length = frame.unwrap_or_else(|error| panic!("{error} after {received}"));
+        let length = length.into_data().map_or(0, |data| data.len());
+        received += length;
+        sleep(Duration::from_nanos(length as u64 * 2400)).await;
+    }
+    assert_eq!(received, LENGTH);
+}
+
+#[tokio::test]
+async fn a_reader_of_a_unix_socket_that_stops_loses_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let mut options = Options::default();
+    options.idle_timeout = Duration::from_millis(500);
+    options.listen = Some(([127, 0, 0, 1], 0).into());
+    options.listen_tls = options.listen;
+    options.listen_unix = Some(path.clone());
+    let server = Running::start(options);
+    let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
+    stream.write_all(b"GET /?size=1GiB HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    let open = async || {
+        let health = server.get("h1c", "/.longhaul/health").await;
+        serde_json::from_str::<serde_json::Value>(&health.text()).unwrap()["connections"]["open"].as_u64()
+    };
+    let alone = async {
+        while open().await != Some(1) {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), alone).await.unwrap();
 }
 
 #[tokio::test]
