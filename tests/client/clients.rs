@@ -118,6 +118,7 @@ fn errors_name_the_way_out_and_no_secret() {
         (vec!["fetch", "http://x/", "--oauth2-bearer", "hunter2 x"], "--oauth2-bearer"),
         (vec!["fetch", "http://x/", "-C", "-"], "--output"),
         (vec!["fetch", "http://x/", "-C", "-", "-o", "-"], "-o FILE"),
+        (vec!["fetch", "http://x/", "--json", "-o", "-"], "--results DIR"),
         (vec!["send", "http://x/", "--payload", "-", "--content-length"], "--content-length"),
         (vec!["send", "http://x/", "--expect-status", "2"], "2xx"),
         (vec!["send", "http://x/", "-m", "0"], "duration"),
@@ -133,6 +134,28 @@ fn errors_name_the_way_out_and_no_secret() {
         assert!(stderr(&output).contains(flag), "{}", stderr(&output));
     }
     assert_eq!(run(&["fetch", &server.url(true, "/"), "-k", "--quiet"]).status.code(), Some(0));
+}
+
+#[test]
+fn the_content_of_an_expected_status_is_written_and_no_content_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    let fields = "server: longhaul/0\r\nconnection: close\r\n";
+    let answer = |status: &str, length: u32, content: &str| -> &'static str {
+        format!("HTTP/1.1 {status}\r\n{fields}content-length: {length}\r\n\r\n{content}").leak()
+    };
+    for (answer, flags, content) in [
+        (answer("404 Not Found", 5, "gone\n"), &["--expect-status", "2xx,404"][..], "gone\n"),
+        (answer("200 OK", 1 << 20, ""), &["-X", "HEAD"], "before"),
+        (answer("304 Not Modified", 1 << 20, ""), &["--expect-status", "2xx,304"], "before"),
+    ] {
+        fs::write(&path, "before").unwrap();
+        let (address, _heads) = listening(answer);
+        let url = format!("http://{address}/?size=1MiB");
+        let output = run(&[&["fetch", &url, "-o", path.to_str().unwrap(), "--quiet"], flags].concat());
+        assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()), "{answer}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), content, "{answer}");
+    }
 }
 
 #[test]

@@ -157,7 +157,8 @@ fn a_download_follows_redirects_to_its_file() {
     assert_eq!(record["redirects"], json!({ "count": 2, "url": nginx.url("/some.bin") }));
     assert_eq!(record["peer"], nginx.url("/a"));
     for (path, flags, part) in [
-        ("/a", &[][..], "which is not followed; follow it by -L"),
+        ("/a", &[][..], "which is not followed; the maximum of 0 redirects is reached; allow more by -L"),
+        ("/a", &["-L", "--max-redirs", "0"][..], "by a larger --max-redirs"),
         ("/a", &["-L", "--max-redirs", "1"][..], "--max-redirs"),
         ("/round", &["-L"][..], "it is the redirect after 50"),
     ] {

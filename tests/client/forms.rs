@@ -100,6 +100,8 @@ fn a_form_has_the_bytes_of_curls() {
         format!("noted=@{}", text_file.display()),
         "called=b;filename=c.html".to_owned(),
         "unknown=b;filename=c".to_owned(),
+        "blanks= x y  ".to_owned(),
+        format!("around=@{} ;type= x/y ; filename= a.txt ", page.display()),
     ];
     let flags: Vec<&str> = fields.iter().flat_map(|field| ["-F", field]).collect();
     let (head, own) = received(|url| assert_success(&run(&[&["send", url, "--quiet"], &flags[..]].concat())));
@@ -108,7 +110,7 @@ fn a_form_has_the_bytes_of_curls() {
     });
     assert_eq!(own, curl);
     assert_eq!(head[0], "POST / HTTP/1.1");
-    let length = format!("content-length: {}", own.len() + 14 * (40 - "BOUNDARY".len()));
+    let length = format!("content-length: {}", own.len() + (fields.len() + 1) * (40 - "BOUNDARY".len()));
     assert!(head.iter().any(|line| line.to_lowercase() == length), "{length}: {head:?}");
 }
 

@@ -12,6 +12,7 @@ mod http2_responses;
 mod interop;
 mod parallel;
 mod proxies;
+mod quic_farewell;
 mod remote;
 mod resumable_send;
 mod runtimes;

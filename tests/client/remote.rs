@@ -121,6 +121,13 @@ fn names_addresses_and_ipv6_are_dialled() {
             "{protocol}"
         );
     }
+    for protocol in http() {
+        let url = server.url(protocol.is_encrypted(), "/").replace("[::1]", "[::1%25lo]");
+        let pin = ["--pin", server.fingerprint()];
+        let pinned = if protocol.is_encrypted() { &pin[..] } else { &[] };
+        let fetched = run(&[&["fetch", &url, "--protocol", protocol.name, "--quiet"], pinned].concat());
+        assert_eq!(reported(&fetched), (Some(0), String::new()), "{}", protocol.name);
+    }
     let server = Server::start(&[]);
     let port = server.cleartext().rsplit_once(':').unwrap().1;
     assert_eq!(

@@ -20,7 +20,13 @@ pub(crate) struct Activity(Arc<Shared>);
 struct Shared {
     state: AtomicU8,
     bytes: AtomicU64,
+    access: AtomicU8,
 }
+
+/// The values of `access`: the body of an upload is unread until it is first polled, or withheld from then on.
+const UNREAD: u8 = 0;
+const READ: u8 = 1;
+const WITHHELD: u8 = 2;
 
 /// The party for which the transfer waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +52,25 @@ impl Activity {
     /// Returns the number of bytes of an upload that were handed to the protocol.
     pub(crate) fn bytes(&self) -> u64 {
         self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the body of an upload is read, unless it is withheld. Returns whether it may be read.
+    pub(crate) fn begin(&self) -> bool {
+        self.decide(READ) != WITHHELD
+    }
+
+    /// Withholds the body of an upload, unless it was read. Returns whether nothing of it was read.
+    pub(crate) fn withhold(&self) -> bool {
+        self.decide(WITHHELD) != READ
+    }
+
+    /// Replaces the access to an unread body, and returns the access in force. The connection may poll the body on another
+    /// thread at the same time.
+    fn decide(&self, access: u8) -> u8 {
+        match self.0.access.compare_exchange(UNREAD, access, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => access,
+            Err(decided) => decided,
+        }
     }
 
     pub(crate) fn set(&self, state: State) {
@@ -80,6 +105,10 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Outgoing<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        if !self.activity.begin() {
+            // The exchange is over, and its connection is about to be closed.
+            return Poll::Pending;
+        }
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
             self.activity.set(State::Waiting);
             return Poll::Pending;
@@ -174,6 +203,18 @@ mod tests {
         body.frame().await.unwrap().unwrap();
         assert_eq!((body.size_hint().exact(), activity.state()), (Some(0), State::Complete));
         assert_eq!(activity.bytes(), 6);
+    }
+
+    #[tokio::test]
+    async fn a_body_is_either_read_or_withheld() {
+        let activity = Activity::default();
+        let mut body = Outgoing::new(Full::from("abc"), activity.clone(), None);
+        assert!(activity.withhold() && pending(&mut body) && activity.withhold());
+        assert_eq!((activity.bytes(), activity.state()), (0, State::Waiting));
+        let activity = Activity::default();
+        let mut body = Outgoing::new(endless(), activity.clone(), None);
+        assert!(!pending(&mut body) && !activity.withhold());
+        assert!(pending(&mut body) && !activity.withhold());
     }
 
     #[tokio::test]

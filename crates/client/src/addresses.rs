@@ -1,7 +1,8 @@
 //! The addresses that a client dials for a host: those of the resolver, or those of the user's rules.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    io,
+    net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6},
     path::PathBuf,
     str::FromStr,
 };
@@ -100,7 +101,7 @@ impl AddressOptions {
             return Ok(addresses.iter().map(|address| (*address, port).into()).collect());
         }
         let unknown = |error| Fault::new(FaultKind::Connect, format!("cannot find {host}: {error}"));
-        let found = lookup_host((host, port)).await.map_err(unknown)?;
+        let found = lookup(host, port).await.map_err(unknown)?.into_iter();
         let fits = |address: &SocketAddr| self.family.is_none_or(|family| family.contains(*address));
         let found: Vec<_> = found.filter(fits).collect();
         if found.is_empty() {
@@ -118,6 +119,24 @@ impl AddressOptions {
         };
         of(place.host).or_else(|| of(ANY_HOST))
     }
+}
+
+/// Asks the resolver for the addresses of a host, which may be an address with a zone.
+async fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let zoned = host.split_once('%');
+    let zoned = zoned.and_then(|(address, zone)| Some((address.parse::<Ipv6Addr>().ok()?, zone)));
+    let Some((address, zone)) = zoned else { return Ok(lookup_host((host, port)).await?.collect()) };
+    // Resolvers know the names of zones beside link-local addresses only, and kernels heed the zones of these alone.
+    let found = lookup_host((format!("fe80::%{zone}"), port)).await?;
+    let in_zone = |found: SocketAddrV6| {
+        let scope = if address.is_unicast_link_local() { found.scope_id() } else { 0 };
+        SocketAddrV6::new(address, port, 0, scope).into()
+    };
+    let found = found.filter_map(|found| match found {
+        SocketAddr::V6(found) => Some(in_zone(found)),
+        SocketAddr::V4(_) => None,
+    });
+    Ok(found.collect())
 }
 
 /// The host of a rule for any host.
@@ -313,6 +332,25 @@ mod tests {
             let error = text.parse::<ConnectRule>().unwrap_err().to_string();
             assert!(error.contains("HOST1:PORT1:HOST2:PORT2"), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_address_may_have_a_zone() {
+        let find = async |host| {
+            let found = AddressOptions::default().find(Place { host, port: 80 }).await;
+            found.map(|found| found.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+        };
+        // The loopback interface is the first one.
+        for (host, expected) in [
+            ("fe80::2%lo", "[fe80::2%1]:80"),
+            ("fe80::2%1", "[fe80::2%1]:80"),
+            ("::1%lo", "[::1]:80"),
+            ("::1", "[::1]:80"),
+        ] {
+            assert_eq!(find(host).await.unwrap(), expected, "{host}");
+        }
+        let message = find("::1%no-such-zone").await.unwrap_err().message;
+        assert!(message.starts_with("cannot find ::1%no-such-zone"), "{message}");
     }
 
     #[tokio::test]

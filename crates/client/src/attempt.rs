@@ -26,7 +26,7 @@ use crate::{
     dial::DialError,
     redirect::Way,
     resumption::{Connections, completed},
-    transfer::{ContentReport, Exchange, SentContent},
+    transfer::{ContentReport, ContentState, Exchange, SentContent},
     tries::Deadline,
 };
 
@@ -91,11 +91,12 @@ impl Client {
             exchanged = measurement.watch_pulse(self.options.timeout, pulse, progress, try_join_all(exchanges)) => exchanged,
             () = &mut *deadline => Err(self.out_of_time().into()),
         };
+        let content = content_state(&activities);
         let outcome = outcome(&measurement, handshake, end);
         let facts: Vec<_> = connections.iter().map(|connection| connection.link()).collect();
         let resumption = resumption.map(|resumption| completed(resumption, &facts));
         join_all(connections.iter().map(|connection| timeout(CLOSE_TIMEOUT, connection.close()))).await;
-        Measured { resumption, ..conclude(outcome, exchanged).await }
+        Measured { resumption, content, ..conclude(outcome, exchanged).await }
     }
 
     /// Returns a copy of a transfer for each of its bodies but the first.
@@ -142,6 +143,8 @@ pub(crate) struct Measured {
     pub(crate) refusal: Option<Refusal>,
     /// The target of a 303 in response to a whole upload.
     pub(crate) see_other: Option<String>,
+    /// The state of the content of an upload.
+    pub(crate) content: ContentState,
     /// True if no address of the host was found.
     pub(crate) is_unresolved: bool,
     /// The number of tries, of which this is the last.
@@ -249,6 +252,12 @@ fn prove(outcome: &mut Outcome, contents: &mut Contents) {
     }
 }
 
+/// Ends the reading of bodies whose exchanges have ended, and returns the state of their content.
+fn content_state(activities: &[Activity]) -> ContentState {
+    let untouched = activities.iter().filter(|activity| activity.withhold()).count();
+    if untouched == activities.len() { ContentState::Unread } else { ContentState::Touched }
+}
+
 /// Returns a number that changes when bytes of the bodies move; `None` while no byte could move.
 fn pulse(activities: &[Activity], bytes: u64, links: &Links) -> Option<u64> {
     let has = |state| activities.iter().any(|activity| activity.state() == state);
@@ -288,6 +297,16 @@ mod tests {
         let outcome = conclude(Outcome::default(), Ok(bodies)).await.outcome;
         assert_eq!(outcome.fault.unwrap().kind, FaultKind::Integrity);
         assert!(!outcome.integrity.unwrap().matches);
+    }
+
+    #[test]
+    fn content_is_unread_if_no_body_was_read() {
+        let activities = [Activity::default(), Activity::default()];
+        assert_eq!(content_state(&activities), ContentState::Unread);
+        let activities = [Activity::default(), Activity::default()];
+        assert!(activities[0].begin());
+        assert_eq!(content_state(&activities), ContentState::Touched);
+        assert!(!activities[1].begin(), "nothing is read after the decision");
     }
 
     #[test]

@@ -94,7 +94,9 @@ pub(crate) async fn dial_sharing(
         return dial_unix(path, sessions, target, options).await.map_err(DialError::Unreachable);
     }
     let mut tried = Vec::new();
-    let server = options.addresses.dialled(Place { host: target.host(), port: target.port() });
+    // The zone of an address means nothing to a proxy.
+    let host = if options.proxy.is_some() { target.host() } else { target.node() };
+    let server = options.addresses.dialled(Place { host, port: target.port() });
     let place = options.proxy.as_ref().map_or(server, Proxy::place);
     let dialling = async {
         let proxy = options.proxy.as_ref().map(|proxy| proxy.to(target, server)).transpose();

@@ -1,6 +1,6 @@
 //! The download of one body.
 
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use metrics::Pace;
 use payload::Payload;
@@ -12,6 +12,7 @@ use crate::{
     Output, Target,
     activity::Incoming,
     answer::{Failure, accepted, is_longhaul},
+    carried::Carried,
     checksum::{Checksums, Proof, Verified},
     transfer::{ContentReport, Exchange, SentContent},
 };
@@ -45,7 +46,8 @@ impl Download {
 
     /// Completes the part that an earlier download of the same URL left, and keeps a part if this download breaks off.
     /// The part is `NAME.part` beside the output's file, with the validator of the representation in `NAME.part.json`.
-    /// Without a strong validator no part is kept (RFC 9110 section 13.1.5). Only a file can be resumed.
+    /// Without a strong validator no part is kept (RFC 9110 section 13.1.5). Only a file can be resumed, and only by GET:
+    /// with any other method, the download has no part.
     #[must_use]
     pub fn resuming(self) -> Self {
         Self { is_resumable: true, ..self }
@@ -84,9 +86,9 @@ impl Download {
     }
 
     /// Requests the body, and receives it into the output. The output is opened only after the server has accepted the
-    /// request.
+    /// request. A range of the body exists for GET alone (RFC 9110 section 14.2).
     pub(crate) async fn exchange(&mut self, by: &Exchange<'_>) -> Result<ContentReport, Failure> {
-        if self.is_resumable {
+        if self.is_resumable && *method(by) == Method::GET {
             return self.resume(by).await;
         }
         let response = request(by, HeaderMap::new()).await?;
@@ -94,18 +96,20 @@ impl Download {
         self.receive_whole(response, by).await
     }
 
-    /// Receives a whole body into the output. The body of a response without a 2xx status is dropped.
+    /// Receives the content of a response into the output. A response to HEAD, and a 304, leave the output as it is.
     pub(crate) async fn receive_whole(
         &mut self,
         response: Response<Body>,
         by: &Exchange<'_>,
     ) -> Result<ContentReport, Failure> {
-        let (head, body) = response.into_parts();
-        let sent = generated(by.target, &head.headers);
-        let mut dropped = Output::verify();
-        let output = if head.status.is_success() { &mut self.output } else { &mut dropped };
-        let checksums = Checksums::of_whole(&head.headers);
-        let length = content_length(&head.headers, by);
+        let ((head, body), method) = (response.into_parts(), method(by));
+        let carried = Carried::by(method, head.status);
+        let is_of_target = head.status == StatusCode::OK && *method == Method::GET;
+        let sent = if is_of_target { generated(by.target, &head.headers) } else { None };
+        let mut nothing = Output::verify();
+        let is_kept = head.status != StatusCode::NOT_MODIFIED && *method != Method::HEAD;
+        let output = if is_kept { &mut self.output } else { &mut nothing };
+        let (checksums, length) = (carried.checksums(&head.headers), carried.length(&head.headers));
         let (sink, output) = output.open(length).await?;
         let sink = digesting(sink, sent.as_ref());
         let received =
@@ -154,6 +158,11 @@ impl Received {
     }
 }
 
+/// Returns the method of a download.
+fn method<'a>(by: &Exchange<'a>) -> &'a Method {
+    by.options.method.as_ref().unwrap_or(&Method::GET)
+}
+
 /// Sends the request of a download.
 pub(crate) async fn request(by: &Exchange<'_>, fields: HeaderMap) -> Result<Response<Body>, Failure> {
     let request = by.options.request(Method::GET, by.target, fields, transport::body::empty())?;
@@ -169,19 +178,6 @@ pub(crate) fn whole(response: Response<Body>, by: &Exchange<'_>) -> Result<Respo
         return Err(Fault::new(FaultKind::Protocol, message));
     }
     Ok(response)
-}
-
-/// Returns the length of the body that follows; `None` if it is unknown. A response to HEAD states the length of a body
-/// that does not follow.
-pub(crate) fn content_length(headers: &HeaderMap, by: &Exchange<'_>) -> Option<u64> {
-    if by.options.method == Some(Method::HEAD) {
-        return Some(0);
-    }
-    headers.get(header::CONTENT_LENGTH).and_then(number)
-}
-
-fn number(value: &HeaderValue) -> Option<u64> {
-    value.to_str().ok()?.trim().parse().ok()
 }
 
 /// Returns a sink that digests the body only if the sender's content is known. Digesting takes a fifth of a receiver's
@@ -210,7 +206,7 @@ pub(crate) fn generated(target: &Target, headers: &HeaderMap) -> Option<SentCont
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{HeaderValue, header};
 
     use super::*;
 

@@ -98,7 +98,7 @@ enum Content {
 
 impl FormField {
     /// Parses a field in the syntax of curl's `-F`. A value, a path or a file name in quotes may have semicolons; `\"` and
-    /// `\\` stand for the characters themselves.
+    /// `\\` stand for the characters themselves. Blanks around a value without quotes, and around a type, do not count.
     ///
     /// # Errors
     /// Fails if the text does not have this syntax. The message does not show the value, which may be a secret.
@@ -145,7 +145,8 @@ impl FormField {
             }
             let length = rest.iter().position(|byte| *byte == b';').unwrap_or(rest.len());
             let (attribute, rest) = rest.split_at_checked(length).unwrap_or_default();
-            let known = attribute.strip_prefix(b"type=");
+            let attribute = attribute.trim_ascii_end();
+            let known = attribute.strip_prefix(b"type=").map(<[u8]>::trim_ascii_start);
             self.media_type = match (known, self.media_type.take()) {
                 (Some(media_type), _) if media_type.contains(&b'/') => Some(media_type.into()),
                 (None, Some(media_type)) => Some([&media_type, &b"; "[..], attribute].concat()),
@@ -230,13 +231,14 @@ struct Word {
     is_quoted: bool,
 }
 
-/// Splits a text into the word at its start, and the rest from the next semicolon on.
+/// Splits a text into the word at its start, and the rest from the next semicolon on. As in curl, only quotes keep blanks
+/// around a word.
 fn word(text: &[u8]) -> Result<(Word, &[u8]), &'static str> {
     let text = text.trim_ascii_start();
     let Some(mut rest) = text.strip_prefix(b"\"") else {
         let length = text.iter().position(|byte| *byte == b';').unwrap_or(text.len());
         let (word, rest) = text.split_at_checked(length).unwrap_or_default();
-        return Ok((Word { text: word.into(), is_quoted: false }, rest));
+        return Ok((Word { text: word.trim_ascii_end().into(), is_quoted: false }, rest));
     };
     let mut word = Vec::new();
     loop {
@@ -321,12 +323,22 @@ mod tests {
             ("a=</x/y.html", "\"a\"|Content-Type: text/html||"),
             ("a=</x/y.txt", "\"a\"||"),
             ("a=</x/y", "\"a\"||"),
+            ("a=@/x/y.html ; type= text/x ; filename= z \t", "\"a\"; filename=\"z\"|Content-Type: text/x||"),
+            ("a=b;type=text/x; charset=utf-8 ", "\"a\"|Content-Type: text/x; charset=utf-8||"),
+            ("a=b;filename=\" z \" ", "\"a\"; filename=\" z \"||"),
             ("a=<-", "\"a\"||"),
             ("a\"\r\nb%=c", "\"a%22%0D%0Ab%\"||"),
         ] {
             assert_eq!(head(text), format!("{disposition}{expected}"), "{text}");
         }
-        for (text, value) in [("a=b=c", "b=c"), ("a=\"@b; \\\\\\\"\" ", "@b; \\\""), ("a= b", "b")] {
+        for (text, value) in [
+            ("a=b=c", "b=c"),
+            ("a=\"@b; \\\\\\\"\" ", "@b; \\\""),
+            ("a= b", "b"),
+            ("a=x y  ", "x y"),
+            ("a= \" x \" ", " x "),
+            ("a=  ", ""),
+        ] {
             assert!(field(text).content == Content::Text(value.into()), "{text}");
         }
     }

@@ -13,18 +13,30 @@ pub fn references(data: &[u8]) {
     let resolved = resolve(base.uri(), reference);
     assert!(!resolved.contains('#'), "{reference:?} has a fragment: {resolved}");
     let reference = reference.trim();
+    let path = resolved.split(['?']).next().unwrap_or_default();
+    if names_a_host(reference) {
+        assert!(!path.split('/').skip(3).any(|segment| segment == ".."), "{reference:?} goes up: {resolved}");
+    }
     if reference.starts_with("//") || reference.contains(':') {
         // The parser of URLs must not panic on any text.
         let _ = Target::parse(&resolved);
         return;
     }
-    let path = resolved.split(['?']).next().unwrap_or_default();
     // A reference without a path keeps the path of the URL.
     let is_own = reference.is_empty() || reference.starts_with(['?', '#']);
     assert!(is_own || !path.split('/').any(|segment| segment == ".."), "{reference:?} goes up: {resolved}");
-    if let Ok(target) = Target::parse(&resolved) {
+    if let Ok(target) = Target::parse(&resolved).map(|target| target.or_zone_of(&base)) {
         assert!(is_same_origin(&target, &base), "{reference:?} leads to another server: {resolved}");
     }
+}
+
+/// Returns whether a reference begins with `//`, or with a scheme and `//`.
+fn names_a_host(reference: &str) -> bool {
+    let (scheme, _) = reference.split_once("//").unwrap_or(("?", ""));
+    scheme.strip_suffix(':').map_or(scheme.is_empty(), |scheme| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric())
+    })
 }
 
 #[cfg(test)]

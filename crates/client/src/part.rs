@@ -2,21 +2,31 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError},
     io::{self, Read as _, Seek as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use payload::Hasher;
-use receiver::{DigestAlgorithm, StatedDigest};
+use receiver::{DigestAlgorithm, StatedDigest, save::inherit_permissions};
 use serde::{Deserialize, Serialize};
 
 use crate::part_writer::PartWriter;
 
 /// The number of bytes that are read at once to digest a file.
 const READ: usize = 256 << 10;
+
+/// The permissions of a part that becomes a new file. The umask reduces them.
+const NEW: u32 = 0o666;
+
+/// The permissions of a part that replaces a file. Until it has the owner and the permissions of that file, only its own
+/// owner may read it.
+const REPLACING: u32 = 0o600;
+
+/// The permissions of all users but the owner.
+const OTHERS: u32 = 0o077;
 
 /// The facts that a later run needs to complete a part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,20 +76,7 @@ impl Part {
     pub(crate) fn open(target: &Path, resource: &str) -> io::Result<Self> {
         // The part lies beside the file to which a link leads, so that the part can be renamed.
         let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
-        let path = beside(&target, ".part");
-        // Another user may have created a link or a pipe under this name.
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        let mut options = OpenOptions::new();
-        let file =
-            options.read(true).write(true).create(true).truncate(false).custom_flags(flags).open(&path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other("not a regular file"));
-        }
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(io::Error::other("another process is writing it")),
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
+        let file = open_locked(&beside(&target, ".part"), fs::metadata(&target).ok().as_ref())?;
         let facts = read_facts(&beside(&target, ".part.json")).filter(|facts| facts.resource == resource);
         let mut part = Self { target, file: Arc::new(file), facts, held: 0, hasher: Hasher::new() };
         if part.facts.is_some() {
@@ -140,11 +137,13 @@ impl Part {
         Ok(hasher.finish())
     }
 
-    /// Waits until all bytes are on the disk, and gives the file its name. Blocks the thread.
+    /// Waits until all bytes are on the disk, and gives the file its name. The file takes over the permissions and the
+    /// owner of the file that it replaces. Blocks the thread.
     ///
     /// # Errors
     /// Fails if the disk is full, or the folder cannot be written.
     pub(crate) fn finish(&self) -> io::Result<()> {
+        inherit_permissions(&self.file, &self.target);
         self.file.sync_all()?;
         fs::rename(beside(&self.target, ".part"), &self.target)?;
         let _ = fs::remove_file(beside(&self.target, ".part.json"));
@@ -181,9 +180,38 @@ impl Drop for Part {
     }
 }
 
+/// Opens or creates a regular file for this process alone. If the file is to replace another one, no other user may read
+/// it.
+fn open_locked(path: &Path, replaced: Option<&Metadata>) -> io::Result<File> {
+    let mode = replaced.map_or(NEW, |_| REPLACING);
+    // Another user may have created a link or a pipe under this name.
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(mode).custom_flags(flags);
+    let file = options.open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(io::Error::other("another process is writing it")),
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    // The part may be older than the file that it is to replace. Some file systems have one mode for all files.
+    if let Some(replaced) = replaced
+        && found.mode() & OTHERS != 0
+        && let Err(error) = file.set_permissions(Permissions::from_mode(REPLACING))
+        && found.mode() & OTHERS & !replaced.mode() != 0
+    {
+        return Err(error);
+    }
+    Ok(file)
+}
+
 /// Returns the facts in a file; `None` if the file has no complete facts.
 fn read_facts(path: &Path) -> Option<PartFacts> {
-    fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
+    fs::symlink_metadata(path).ok().filter(Metadata::is_file)?;
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
@@ -272,6 +300,32 @@ mod tests {
         // No child process makes the pipe: until it calls exec, it would hold the locks of the other tests.
         mknodat(CWD, path("c.part"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
         assert!(Part::open(&path("c"), "url").is_err());
+    }
+
+    #[tokio::test]
+    async fn only_its_owner_reads_a_part_that_replaces_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("a");
+        let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().mode() & 0o7777;
+        let mut part = Part::open(&target, "url").unwrap();
+        part.restart(facts("url")).unwrap();
+        write(&part, "abcdef").await;
+        let new = mode("a.part");
+        drop(part);
+        fs::write(&target, "before").unwrap();
+        fs::set_permissions(&target, Permissions::from_mode(0o640)).unwrap();
+        let part = Part::open(&target, "url").unwrap();
+        assert_eq!(mode("a.part"), 0o600);
+        part.finish().unwrap();
+        assert_eq!((mode("a"), fs::read_to_string(&target).unwrap().as_str()), (0o640, "abcdef"));
+
+        let mut part = Part::open(&target, "url").unwrap();
+        part.restart(facts("url")).unwrap();
+        write(&part, "abcdef").await;
+        assert_eq!(mode("a.part"), 0o600);
+        fs::remove_file(&target).unwrap();
+        part.finish().unwrap();
+        assert_eq!(mode("a"), new);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use transport::ProxyWay;
 use crate::{
     Credentials, CredentialsError, Target,
     addresses::Place,
-    url::{of_user, port, shown, without_user},
+    url::{ZONE, in_zone, of_user, port, shown, without_user, without_zone},
 };
 
 /// The port of a proxy whose URL has none, as in curl.
@@ -104,7 +104,7 @@ impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port, .. } = self;
         if host.contains(':') {
-            write!(f, "http://[{host}]:{port}")
+            write!(f, "http://[{}]:{port}", host.replacen('%', ZONE, 1))
         } else {
             write!(f, "http://{host}:{port}")
         }
@@ -122,13 +122,15 @@ impl FromStr for Proxy {
             return Err(ProxyError::Scheme { url: shown(text) });
         }
         let (uri, user) = without_user(uri).map_err(|_| malformed())?;
+        let (uri, zone) = without_zone(uri).map_err(|_| malformed())?;
         if !matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("/")) {
             return Err(malformed());
         }
         let credentials = user.as_deref().map(of_user).transpose();
         let credentials = credentials.map_err(|source| ProxyError::User { url: shown(text), source })?;
         let host = uri.host().map(|host| host.trim_start_matches('[').trim_end_matches(']'));
-        let host = host.filter(|host| !host.is_empty()).ok_or_else(malformed)?.to_owned();
+        let host = host.filter(|host| !host.is_empty()).ok_or_else(malformed)?;
+        let host = zone.map_or_else(|| host.to_owned(), |zone| in_zone(host, &zone));
         let port = port(&uri, PORT).ok_or_else(malformed)?;
         Ok(Self { host, port, credentials, uses: Uses::TunnelIfNeeded })
     }
@@ -179,6 +181,7 @@ mod tests {
             ("127.0.0.1:8080", "http://127.0.0.1:8080", None),
             ("HTTP://p:1/", "http://p:1", None),
             ("[::1]:3128", "http://[::1]:3128", None),
+            ("[fe80::1%25eth0]:3128", "http://[fe80::1%25eth0]:3128", None),
             ("me:pw@p", "http://p:1080", Some("Basic bWU6cHc=")),
             ("http://me:p%40@p:2", "http://p:2", Some("Basic bWU6cEA=")),
         ] {
@@ -186,6 +189,7 @@ mod tests {
             let sent = proxy.credentials.as_ref().map(|credentials| credentials.value().to_str().unwrap());
             assert_eq!((proxy.to_string().as_str(), sent), (shown, user), "{text}");
         }
+        assert_eq!(proxy("[fe80::1%25eth0]").place().host, "fe80::1%eth0");
         for text in
             ["", "http://", "p:0", "p:x", "http://p/a", "me:hunter2@", "socks5://me:hunter2@p", "https://p"]
         {

@@ -5,6 +5,10 @@ use record::{PROTOCOLS, Protocol, Redirects, redacted_url};
 
 use crate::{HeaderEdit, RequestOptions, Target, TargetError, reference::resolve};
 
+/// The reason not to follow a redirect if the options allow none: without -L, or with -L and --max-redirs 0.
+const NONE_FOLLOWED: &str =
+    "the maximum of 0 redirects is reached; allow more by -L, or by a larger --max-redirs if -L is given";
+
 /// The way of a transfer over redirects (RFC 9110 section 15.4). Secrets of the user go to the origin of the first
 /// target alone: to its scheme, host and port.
 pub(crate) struct Way<'a> {
@@ -51,7 +55,7 @@ impl<'a> Way<'a> {
     /// the refusal.
     pub(crate) fn follow(&mut self, location: &str) -> Result<(), String> {
         match self.options.max_redirects {
-            0 => return Err("follow it by -L".into()),
+            0 => return Err(NONE_FOLLOWED.into()),
             most if self.redirects >= most => {
                 return Err(format!("it is the redirect after {most}, which --max-redirs allows"));
             }
@@ -73,7 +77,7 @@ impl<'a> Way<'a> {
 /// Returns the target of a redirect. Within a scheme, the protocol stays. From `http` to `https`, the version of HTTP
 /// stays. From `https` to `http`, the version is HTTP/1.1, since few servers take others without TLS.
 fn next(from: &Target, location: &str) -> Result<Target, TargetError> {
-    let target = Target::parse(&resolve(from.uri(), location))?;
+    let target = Target::parse(&resolve(from.uri(), location))?.or_zone_of(from);
     let (old, new) = (from.protocol(), target.protocol());
     if old.scheme() == new.scheme() {
         return target.with_protocol(old);
@@ -83,9 +87,9 @@ fn next(from: &Target, location: &str) -> Result<Target, TargetError> {
     target.with_protocol(PROTOCOLS.iter().find(fits))
 }
 
-/// Returns whether two targets have the same scheme, host and port.
+/// Returns whether two targets have the same scheme, host and port. Addresses in different zones are different hosts.
 pub(crate) fn is_same_origin(one: &Target, other: &Target) -> bool {
-    let origin = |target: &Target| (target.protocol().scheme(), target.host().to_lowercase(), target.port());
+    let origin = |target: &Target| (target.protocol().scheme(), target.node().to_lowercase(), target.port());
     origin(one) == origin(other)
 }
 
@@ -159,6 +163,19 @@ mod tests {
     }
 
     #[test]
+    fn the_zone_of_an_address_stays_on_its_host() {
+        for (location, url, fields) in [
+            ("/b", "http://[fe80::1%25eth0]/b", "one two four"),
+            ("http://[FE80::1]/b", "http://[FE80::1%25eth0]/b", "one two four"),
+            ("http://[fe80::1%25eth1]/b", "http://[fe80::1%25eth1]/b", "four"),
+            ("http://[fe80::2]/b", "http://[fe80::2]/b", "four"),
+        ] {
+            let expected = (url.to_owned(), fields.to_owned());
+            assert_eq!(after("http://[fe80::1%25eth0]/a", &[location]), expected, "{location}");
+        }
+    }
+
+    #[test]
     fn the_protocol_follows_the_scheme() {
         for (first, protocol, location, expected) in [
             ("http://x/", "h1c", "https://x/", "h1"),
@@ -175,7 +192,8 @@ mod tests {
     fn redirects_beyond_the_bound_and_to_other_schemes_are_refused() {
         let first = Target::parse("http://x/?key=hunter2").unwrap();
         let options = RequestOptions::default();
-        assert!(Way::new(&first, &options).follow("/b").unwrap_err().contains("-L"));
+        let refused = Way::new(&first, &options).follow("/b").unwrap_err();
+        assert!(refused.contains("maximum of 0 redirects") && refused.contains("-L"), "{refused}");
         let options = options.following(1);
         let mut way = Way::new(&first, &options);
         assert!(way.follow("ftp://y/").unwrap_err().contains("http://"));

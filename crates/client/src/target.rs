@@ -12,7 +12,7 @@ use transport::Transport;
 
 use crate::{
     Credentials, Options, TargetError,
-    url::{of_user, port, shown, without_user},
+    url::{in_zone, of_user, port, shown, with_zone, without_user, without_zone},
 };
 
 /// The characters of a file's name that are percent-encoded in a path segment: all except the unreserved characters
@@ -36,8 +36,14 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 #[derive(Clone)]
 pub struct Target {
     transport: &'static dyn Transport,
+    /// The URL without user information, and without the zone of an address: a zone means nothing to the server (RFC 6874
+    /// section 4).
     uri: Uri,
     host: String,
+    /// The zone of a link-local address, percent-encoded as in the URL; `None` if the URL has none.
+    zone: Option<String>,
+    /// The host as the resolver takes it: with the zone.
+    node: String,
     port: u16,
     credentials: Option<Credentials>,
 }
@@ -60,16 +66,18 @@ impl Target {
             _ => return Err(TargetError::Scheme { url: url.into() }),
         };
         let (uri, user) = without_user(uri).map_err(malformed)?;
+        let (uri, zone) = without_zone(uri).map_err(malformed)?;
         let credentials = user.as_deref().map(of_user).transpose();
         let credentials = credentials.map_err(|source| TargetError::User { url: url.into(), source })?;
         let host = uri.host().filter(|host| !host.is_empty());
         let host = host.ok_or_else(|| TargetError::NoHost { url: url.into() })?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let node = zone.as_deref().map_or_else(|| host.clone(), |zone| in_zone(&host, zone));
         let port = port(&uri, default_port).ok_or_else(|| TargetError::Port { url: url.into() })?;
         let is_default = |row: &Protocol| row.http() == Some(http) && row.is_encrypted() == is_encrypted;
         let transport = transport::all().find(|transport| is_default(transport.protocol()));
         let transport = transport.ok_or_else(|| TargetError::Scheme { url: url.into() })?;
-        Ok(Self { transport, uri, host, port, credentials })
+        Ok(Self { transport, uri, host, zone, node, port, credentials })
     }
 
     /// Appends the name of an uploaded file if the path ends with a slash and there is no query, as curl does.
@@ -106,7 +114,11 @@ impl Target {
 
     /// Returns the URL in its normal form: with a path and the query, but without user information and fragment.
     pub fn url(&self) -> String {
-        self.uri.to_string()
+        let url = self.uri.to_string();
+        match &self.zone {
+            Some(zone) => with_zone(&url, zone),
+            None => url,
+        }
     }
 
     /// Returns the peer as records state it: the URL without secrets, the host that requests name if it differs from the
@@ -142,14 +154,30 @@ impl Target {
         Self { credentials: self.credentials.or_else(|| other.credentials.clone()), ..self }
     }
 
+    /// Takes the zone of another target if both have the same address, and this target has no zone. A server does not
+    /// know the zone by which its client reaches it.
+    pub(crate) fn or_zone_of(self, other: &Self) -> Self {
+        match &other.zone {
+            Some(_) if self.zone.is_none() && self.host.eq_ignore_ascii_case(&other.host) => {
+                Self { zone: other.zone.clone(), node: other.node.clone(), ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// Returns the credentials in the URL; `None` if there are none.
     pub(crate) fn credentials(&self) -> Option<&Credentials> {
         self.credentials.as_ref()
     }
 
-    /// Returns the host name, or the address without brackets.
+    /// Returns the host name, or the address without brackets and zone.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Returns the host as the resolver takes it: the name, or the address with its zone, such as `fe80::1%eth0`.
+    pub(crate) fn node(&self) -> &str {
+        &self.node
     }
 
     /// Returns the port of the URL, or the default port of its scheme.
@@ -199,6 +227,19 @@ mod tests {
         assert_eq!(target("http://127.0.0.1/").host(), "127.0.0.1");
         let ipv6 = target("http://[::1]:8080/a");
         assert_eq!((ipv6.host(), ipv6.port()), ("::1", 8080));
+    }
+
+    #[test]
+    fn the_zone_of_an_address_is_part_of_the_url_and_not_of_the_request() {
+        let zoned = target("http://me:pw@[fe80::1%25eth%2D0]:8080/a?b=]");
+        assert_eq!((zoned.host(), zoned.node(), zoned.port()), ("fe80::1", "fe80::1%eth-0", 8080));
+        assert_eq!(zoned.url(), "http://[fe80::1%25eth%2D0]:8080/a?b=]");
+        assert_eq!(zoned.uri().to_string(), "http://[fe80::1]:8080/a?b=]");
+        assert_eq!(target("http://[fe80::1]/").or_zone_of(&zoned).node(), "fe80::1%eth-0");
+        for other in ["http://[fe80::2]/", "http://[fe80::1%25lo]/", "http://x/"] {
+            assert_eq!(target(other).or_zone_of(&zoned).node(), target(other).node());
+        }
+        assert_eq!(target("http://[::1]:1/").node(), "::1");
     }
 
     #[test]

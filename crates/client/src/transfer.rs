@@ -113,6 +113,17 @@ impl Transfer {
         }
     }
 
+    /// Checks that the transfer can be made again after an attempt that has left its content in this state.
+    ///
+    /// # Errors
+    /// Fails as [`check_repeatable`](Self::check_repeatable) does, unless the attempt read nothing and lost nothing.
+    pub(crate) fn check_repeatable_after(&self, content: ContentState) -> Result<(), String> {
+        match self {
+            Self::Upload(upload) if content == ContentState::Unread && upload.stays_unread() => Ok(()),
+            Self::Upload(_) | Self::Download(_) => self.check_repeatable(),
+        }
+    }
+
     /// Returns whether another try would continue where the last try ended.
     pub(crate) fn goes_on(&self) -> bool {
         match self {
@@ -170,6 +181,16 @@ pub(crate) struct Exchange<'a> {
     /// The payload that all uploads of a thread share. The first upload prepares it.
     pub(crate) payload: &'a OnceLock<Payload>,
     pub(crate) activity: &'a Activity,
+}
+
+/// The state of the content of an upload after an attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ContentState {
+    /// A part of the content may have been read.
+    #[default]
+    Touched,
+    /// Nothing of the content was read, and nothing will be.
+    Unread,
 }
 
 /// The reports of both ends about the content of a body.

@@ -96,6 +96,9 @@ impl Client {
                 return measured.confirmed(confirmed);
             }
             if let Some(adapted) = adapted(transfer, &measured, way) {
+                if let Err(reason) = transfer.check_repeatable_after(measured.content) {
+                    return measured.explained(&reason);
+                }
                 *transfer = adapted;
                 continue;
             }

@@ -164,6 +164,13 @@ impl Upload {
         self.payload.is_generated() || self.form.as_ref().map_or_else(is_sized, |form| form.size().is_some())
     }
 
+    /// Returns whether content that can be read only once is whole as long as nothing of it was read. A pipe or a device
+    /// is opened for each attempt, and a pipe may lose its bytes when it is closed. Standard input stays open. A form opens
+    /// a file when it reaches that file.
+    pub(crate) fn stays_unread(&self) -> bool {
+        matches!(self.payload, PayloadKind::Stdin | PayloadKind::Form)
+    }
+
     /// Returns the content of the body in the form of a record.
     pub fn payload_kind(&self) -> &PayloadKind {
         &self.payload

@@ -97,6 +97,7 @@ pub(crate) fn resource(of: &Target, url: &str) -> Result<Target, Fault> {
         Fault::new(FaultKind::Http, message)
     };
     let parsed = Target::parse(url).map_err(|error| unusable(&format!("cannot be used: {error}")))?;
+    let parsed = parsed.or_zone_of(of);
     if !is_same_origin(&parsed, of) {
         return Err(unusable("is on another server, which is not followed"));
     }

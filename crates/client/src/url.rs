@@ -33,6 +33,34 @@ pub(crate) fn without_user(uri: Uri) -> Result<(Uri, Option<String>), http::Erro
     Ok((uri, user))
 }
 
+/// The delimiter between an address and its zone in a URL (RFC 6874 section 2).
+pub(crate) const ZONE: &str = "%25";
+
+/// Splits a URI into the URI without the zone of an IPv6 address, and the zone, percent-encoded. `None` without a zone.
+pub(crate) fn without_zone(uri: Uri) -> Result<(Uri, Option<String>), http::Error> {
+    let host = uri.host().and_then(|host| host.strip_prefix('[')?.strip_suffix(']'));
+    let zoned = host.and_then(|host| host.split_once(ZONE)).filter(|(_, zone)| !zone.is_empty());
+    let Some((address, zone)) = zoned.map(|(address, zone)| (address.to_owned(), zone.to_owned())) else {
+        return Ok((uri, None));
+    };
+    let mut parts = uri.into_parts();
+    let port = parts.authority.as_ref().and_then(|authority| authority.as_str().rsplit_once(']'));
+    let authority = format!("[{address}]{}", port.map_or("", |(_, port)| port));
+    parts.authority = Some(authority.parse()?);
+    let uri = Uri::from_parts(parts).map_err(|error: InvalidUriParts| http::Error::from(error))?;
+    Ok((uri, Some(zone)))
+}
+
+/// Returns an address with its zone, as the resolver takes them.
+pub(crate) fn in_zone(address: &str, zone: &str) -> String {
+    format!("{address}%{}", percent_decode_str(zone).decode_utf8_lossy())
+}
+
+/// Returns a URL with the zone of its address, percent-encoded.
+pub(crate) fn with_zone(url: &str, zone: &str) -> String {
+    url.replacen(']', &format!("{ZONE}{zone}]"), 1)
+}
+
 /// Parses percent-encoded user information as credentials (RFC 3986 section 3.2.1). A user without a password has an
 /// empty password.
 pub(crate) fn of_user(information: &str) -> Result<Credentials, CredentialsError> {

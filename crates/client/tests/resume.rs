@@ -5,9 +5,10 @@
 #[allow(dead_code, reason = "each test crate uses a part of it")]
 mod raw;
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
-use longhaul_client::{Download, Output};
+use http::Method;
+use longhaul_client::{Download, Output, RequestOptions};
 use raw::{heads, impatient, response, serve, transfer};
 use record::{Fault, FaultKind, SinkKind};
 
@@ -30,8 +31,12 @@ fn rest(fields: &[&str], first: usize) -> Vec<u8> {
 }
 
 async fn fetch(url: &str, path: &Path) -> Option<Fault> {
+    fetch_with(RequestOptions::default(), url, path).await
+}
+
+async fn fetch_with(request: RequestOptions, url: &str, path: &Path) -> Option<Fault> {
     let download = Download::new(Output::file(path).unwrap()).resuming();
-    let record = transfer(impatient(), url, download).await.record;
+    let record = transfer(impatient().with_request(request), url, download).await.record;
     assert_eq!(record.case.sink, SinkKind::Save(path.parent().unwrap().to_owned()));
     record.error
 }
@@ -113,6 +118,131 @@ async fn a_part_that_is_whole_is_done() {
     let (fault, files, _, _) = twice(half(&["etag: \"1\""]), beyond).await;
     assert!(fault.unwrap().message.contains("500000"));
     assert_eq!(files, ["a.part", "a.part.json"]);
+}
+
+/// Starts a server that sends one of the answers to each request, in turn.
+fn in_turn(answers: Vec<Vec<u8>>) -> String {
+    serve(move |mut client, number| {
+        client.head();
+        client.send(&answers[number]);
+    })
+}
+
+/// The beginning of a body of unknown length.
+const ENDLESS: &[u8] = b"HTTP/1.1 200 OK\r\netag: \"1\"\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n";
+
+#[tokio::test]
+async fn a_range_of_an_unknown_length_completes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    let range = |range: &str, body: &str| response("206 Partial Content", &[range], body);
+    let complete = response("416 Range Not Satisfiable", &["content-range: bytes */7"], "");
+    let url = in_turn(vec![
+        ENDLESS.to_vec(),
+        range("content-range: bytes 3-5/*", "def"),
+        range("content-range: bytes 6-6/*", "g"),
+        complete,
+    ]);
+    fetch(&url, &path).await.unwrap();
+    for (held, range) in [("abcdef", "bytes 3-5/*"), ("abcdefg", "bytes 6-6/*")] {
+        let fault = fetch(&url, &path).await.unwrap();
+        let text = format!("{fault:?}");
+        assert!(
+            fault.kind == FaultKind::Protocol && text.contains(range) && text.contains("length"),
+            "{text}"
+        );
+        assert_eq!(entries(folder.path()), ["a.part", "a.part.json"]);
+        assert_eq!(fs::read_to_string(folder.path().join("a.part")).unwrap(), held);
+    }
+    assert_eq!(fetch(&url, &path).await, None);
+    assert_eq!((fs::read_to_string(&path).unwrap(), entries(folder.path()).len()), ("abcdefg".into(), 1));
+}
+
+#[tokio::test]
+async fn a_range_of_an_unknown_length_is_the_end_if_the_digest_says_so() {
+    // The SHA-256 digest of "abc" (FIPS 180-4).
+    let digest = "repr-digest: sha-256=:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=:";
+    let first = String::from_utf8(ENDLESS.to_vec()).unwrap().replace("3\r\nabc", "1\r\na");
+    for (answer, is_whole) in [("bc", true), ("b", false)] {
+        let range = format!("content-range: bytes 1-{}/*", answer.len());
+        let second = response("206 Partial Content", &[&range, digest], answer);
+        let (fault, files, _, _) = twice(first.clone().into(), second).await;
+        assert_eq!(fault.map(|fault| fault.kind), (!is_whole).then_some(FaultKind::Protocol));
+        assert_eq!(files, if is_whole { vec!["a"] } else { vec!["a.part", "a.part.json"] });
+    }
+}
+
+#[tokio::test]
+async fn a_response_has_all_bytes_of_its_range() {
+    let head = "HTTP/1.1 206 Partial Content\r\ncontent-range: bytes 500000-999999/1000000\r\n";
+    let short = format!("{head}transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+    let (fault, files, _, _) = twice(half(&["etag: \"1\""]), short.into()).await;
+    assert_eq!(fault.unwrap().kind, FaultKind::Truncated);
+    assert_eq!(files, ["a.part", "a.part.json"]);
+}
+
+#[tokio::test]
+async fn the_digest_of_an_error_page_is_not_that_of_the_file() {
+    let digest = "repr-digest: sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:";
+    let complete = response("416 Range Not Satisfiable", &["content-range: bytes */3", digest], "");
+    let (fault, files, _, content) = twice(ENDLESS.to_vec(), complete).await;
+    assert_eq!((fault, files, content), (None, vec!["a".to_owned()], b"abc".to_vec()));
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[tokio::test]
+async fn a_completed_file_keeps_the_permissions_of_the_file_that_it_replaces() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, part) = (folder.path().join("a"), folder.path().join("a.part"));
+    fs::write(folder.path().join("new"), "").unwrap();
+    let new = mode(&folder.path().join("new"));
+    for (before, of_part, after) in [
+        (Some(0o600), 0o600, Some(0o600)),
+        (Some(0o640), 0o600, Some(0o640)),
+        (None, new, None),
+        // The file appears or disappears between the two downloads.
+        (None, new, Some(0o600)),
+        (Some(0o600), 0o600, None),
+    ] {
+        let set = |mode: Option<u32>| {
+            let _ = fs::remove_file(&path);
+            if let Some(mode) = mode {
+                fs::write(&path, "before").unwrap();
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            }
+        };
+        set(before);
+        let url = in_turn(vec![half(&["etag: \"1\""]), rest(&["etag: \"1\""], 500_000)]);
+        fetch(&url, &path).await.unwrap();
+        assert_eq!(mode(&part), of_part, "{before:?}");
+        set(after);
+        assert_eq!(fetch(&url, &path).await, None);
+        assert_eq!(
+            (mode(&path), fs::read(&path).unwrap() == body()),
+            (after.unwrap_or(new), true),
+            "{before:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_response_that_carries_no_bytes_of_the_file_leaves_the_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, part) = (folder.path().join("a"), folder.path().join("a.part"));
+    let of_head = b"HTTP/1.1 200 OK\r\netag: \"2\"\r\ncontent-length: 1000000\r\n\r\n".to_vec();
+    let url = in_turn(vec![half(&["etag: \"1\""]), of_head, response("404 Not Found", &[], "gone")]);
+    fetch(&url, &path).await.unwrap();
+    let head = RequestOptions::default().with_method(Method::HEAD);
+    assert_eq!(fetch_with(head, &url, &path).await, None);
+    assert_eq!(entries(folder.path()), ["a.part", "a.part.json"]);
+    // The content of an expected status goes into the file, and the part stays for the next run.
+    let expecting = RequestOptions::default().expecting("2xx,404".parse().unwrap());
+    assert_eq!(fetch_with(expecting, &url, &path).await, None);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "gone");
+    assert_eq!(fs::metadata(&part).unwrap().len(), 500_000);
 }
 
 #[tokio::test]

@@ -5,9 +5,9 @@ use anyhow::Context as _;
 use record::mib;
 use run::{DISK_THREADS, MeasuringHost, Threads};
 use serve::{DEFAULT_PORT, DEFAULT_TLS_PORT, Machine, ServeError, Server, WorstCase};
-use tokio::{pin, sync::oneshot};
+use tokio::sync::oneshot;
 
-use super::{announcement::Announcement, certificate::Certificate, signals::Signals};
+use super::{announcement::Announcement, certificate::Certificate, signals::Signals, transfer::FAREWELL};
 use crate::{
     exit::Usage,
     flags::ServeArgs,
@@ -62,8 +62,7 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
     log::remark(&memory);
     warn(&server, args.is_open());
     let (stop, stopped) = oneshot::channel::<()>();
-    let running = server.run(async { drop(stopped.await) }, args.grace);
-    pin!(running);
+    let mut running = Box::pin(server.run(async { drop(stopped.await) }, args.grace));
     tokio::select! {
         () = &mut running => return Ok(Verdict::Good),
         () = signals.end() => {}
@@ -74,9 +73,11 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
     ));
     drop(stop);
     tokio::select! {
-        () = running => {}
+        () = &mut running => {}
         () = signals.end() => log::remark("stopped: running transfers were cut off"),
     }
+    drop(running);
+    transport::quic_closed(FAREWELL).await;
     Ok(Verdict::Good)
 }
 

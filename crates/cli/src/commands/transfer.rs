@@ -1,6 +1,6 @@
 //! The common part of `send` and `fetch`: the transfer with its progress, then the figures or the record.
 
-use std::iter;
+use std::{iter, time::Duration};
 
 use analyse::Verdict;
 use anyhow::Context as _;
@@ -14,8 +14,9 @@ use run::{Interruption, Threads};
 
 use super::{progress::Progress, rounds};
 use crate::{
+    exit::Usage,
     flags::RemoteArgs,
-    output::{note, print},
+    output::{note, print, stderr_line, stderr_text},
     program::this_build,
 };
 
@@ -28,6 +29,9 @@ pub(super) enum Stdout {
     Body,
 }
 
+/// The time that the connections of an interrupted program have to tell their peers that they end.
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
+
 /// Makes a transfer, and reports on it. Ctrl-C, SIGTERM and SIGHUP cancel it.
 pub(super) fn transfer(
     args: &RemoteArgs,
@@ -37,6 +41,12 @@ pub(super) fn transfer(
     stdout: Stdout,
 ) -> anyhow::Result<Verdict> {
     let transfer = transfer.into();
+    if args.json && stdout == Stdout::Body {
+        return Err(Usage::new(
+            "standard output has the body of -o -, and no room for the record of --json; use --results DIR",
+        )
+        .into());
+    }
     args.handshake.check_request(transfer.direction(), &options.request)?;
     args.start_at.map_or(Ok(()), |start| start.check(Timestamp::now()))?;
     if rounds::are_asked(args) {
@@ -72,6 +82,9 @@ pub(super) fn transfer(
             () = interruption.wait() => None,
         };
         progress.finish();
+        if transferred.is_none() {
+            transport::quic_closed(FAREWELL).await;
+        }
         anyhow::Ok(transferred)
     });
     // A read of standard input cannot be cancelled: do not wait for it.
@@ -101,7 +114,7 @@ fn report(args: &RemoteArgs, transferred: &TransferReport, stdout: Stdout) -> an
     match (stdout, args.json) {
         (Stdout::Report, true) => print(&record.to_line()?)?,
         (Stdout::Report, false) => print(&described(transferred))?,
-        (Stdout::Body, _) => eprint!("{}", described(transferred)),
+        (Stdout::Body, _) => stderr_text(format_args!("{}", described(transferred))),
     }
     Ok(ended(record))
 }
@@ -109,7 +122,7 @@ fn report(args: &RemoteArgs, transferred: &TransferReport, stdout: Stdout) -> an
 /// Reports the error of a record on stderr, and returns the verdict.
 fn ended(record: &Record) -> Verdict {
     if let Some(fault) = &record.error {
-        eprintln!("error: {}", fault.message);
+        stderr_line(format_args!("error: {}", fault.message));
     }
     verdict(record)
 }
