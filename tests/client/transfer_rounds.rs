@@ -26,7 +26,8 @@ fn every_round_is_a_record_of_one_series_and_the_median_comes_last() {
         all.dedup();
         all.len()
     };
-    assert_eq!((distinct("run_id"), distinct("label"), distinct("case")), (3, 1, 1));
+    let counts = ["run_id", "round", "label", "case"].map(distinct);
+    assert_eq!(counts, [1, 3, 1, 1]);
 
     let output = run(&["fetch", &format!("{url}?size=1MiB"), "--rounds", "6", "--quiet"]);
     assert_success(&output);
