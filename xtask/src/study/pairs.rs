@@ -15,9 +15,10 @@ pub(crate) fn has_close_cores(record: &Record) -> bool {
 /// Returns the goodputs of two series of one study, round by round. Runs at the same position in both series must be of
 /// the same round. Rounds with a failed run or with distant cores are left out.
 pub(crate) fn pairs(base: &[&Record], other: &[&Record]) -> Vec<(f64, f64)> {
-    let rounds =
-        base.iter().zip(other).filter(|(base, other)| has_close_cores(base) && has_close_cores(other));
-    rounds.flat_map(|(base, other)| analyse::paired(&[base], &[other])).collect()
+    let goodput =
+        |record: &Record| record.goodput_bytes_per_s.filter(|_| record.is_ok() && has_close_cores(record));
+    let rounds = base.iter().zip(other);
+    rounds.filter_map(|(base, other)| Some((goodput(base)?, goodput(other)?))).collect()
 }
 
 /// The ratio of pairs, its interval and its spread.
