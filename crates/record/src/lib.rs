@@ -41,6 +41,7 @@ mod redaction;
 mod redirects;
 mod resumption;
 mod schedule;
+mod seen_lines;
 mod shared;
 mod size;
 mod spin;
@@ -75,7 +76,7 @@ pub use printable::{printable, quoted};
 pub use protocol::{Carrier, CarrierKind, Engine, PROTOCOLS, Protocol, ProtocolKind};
 pub use protocol_facts::ProtocolFacts;
 pub use reader::{
-    Damage, DamagedLine, RECORD_FILES, ReadError, ReadRecords, SeenLines, read, read_each, read_each_unseen,
+    Damage, DamagedLine, RECORD_FILES, ReadError, ReadRecords, read, read_each, read_each_unseen,
     read_undamaged, records_file,
 };
 pub use record::{Integrity, LinkRecord, Outcome, Purpose, Record, SCHEMA, SCHEMA_VERSION};
@@ -83,6 +84,7 @@ pub use redaction::{redacted_command, redacted_header, redacted_url, redacted_wo
 pub use redirects::Redirects;
 pub use resumption::Resumption;
 pub use schedule::{Order, Schedule};
+pub use seen_lines::SeenLines;
 pub use shared::Shared;
 pub use size::{
     ByteSize, DEFAULT_SLOPE_LIMIT, Rate, RateError, SizeError, counted, gbit_per_s, mib, mib_per_s, speed,

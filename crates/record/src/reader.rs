@@ -2,13 +2,14 @@
 
 use std::{
     cmp::Ordering,
-    collections::{HashSet, hash_map::DefaultHasher},
-    hash::{Hash as _, Hasher as _},
     io::{self, BufRead as _},
     path::{Path, PathBuf},
 };
 
-use crate::{Build, Host, Limits, Record, SCHEMA_VERSION, Shared, compressed::open, record::OLDEST_VERSION};
+use crate::{
+    Build, Host, Limits, Record, SCHEMA_VERSION, Shared, compressed::open, record::OLDEST_VERSION,
+    seen_lines::SeenLines,
+};
 
 /// The possible names of the file of records in a folder of results. The first file that exists is read.
 pub const RECORD_FILES: [&str; 3] = ["records.jsonl", "records.jsonl.zst", "records.jsonl.gz"];
@@ -37,20 +38,6 @@ pub struct Damage {
     pub torn: Option<DamagedLine>,
     /// The number of lines that equal an earlier line. They do not count as damage.
     pub repeated: usize,
-}
-
-/// The lines that were read, by their hashes of 64 bits. Of 100,000 different lines, two have the same hash with a
-/// probability of 3 × 10⁻¹⁰.
-#[derive(Debug, Default)]
-pub struct SeenLines(HashSet<u64>);
-
-impl SeenLines {
-    /// Adds a line. Returns whether it is new.
-    fn add(&mut self, line: &[u8]) -> bool {
-        let mut hasher = DefaultHasher::new();
-        line.hash(&mut hasher);
-        self.0.insert(hasher.finish())
-    }
 }
 
 /// A line of a file that is not a record.

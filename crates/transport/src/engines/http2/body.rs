@@ -105,13 +105,17 @@ impl Sending {
 
     /// Pulls the next frame of a body, and waits until it may be sent.
     async fn next(&mut self, body: &mut Body) -> Result<Option<Result<Frame<Bytes>, BodyError>>, Error> {
+        if self.read_ahead == ReadAhead::Off {
+            self.admitted_one().await?;
+            return Ok(body.frame().await);
+        }
         let held = tokio::select! {
             biased;
             admitted = self.admitted_one() => {
                 admitted?;
                 return Ok(body.frame().await);
             }
-            frame = body.frame(), if self.read_ahead == ReadAhead::OneFrame => frame,
+            frame = body.frame() => frame,
         };
         match &held {
             Some(Err(_)) => {}
