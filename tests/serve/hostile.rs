@@ -57,7 +57,7 @@ fn unfinished_frame() -> Vec<u8> {
 
 /// Opens connections over TCP that each send some bytes and then neither read nor write.
 fn raw(server: &Server, count: usize) -> Vec<TcpStream> {
-    let long_head = format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}", "x".repeat(60_000));
+    let long_head = format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}", "x".repeat(15_000));
     let kinds: [(&str, Vec<u8>); 7] = [
         (server.cleartext(), Vec::new()),
         (server.tls(), Vec::new()),

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fs,
     io::{Read as _, Write as _},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     path::Path,
     time::Duration,
 };
@@ -241,4 +241,22 @@ fn everything_on_stderr_is_json_and_a_refused_request_has_one_identifier_everywh
         lines.iter().any(|line| line["message"].as_str().is_some_and(|text| text.contains(part)))
     };
     assert!(said("memory: at most") && said("created the folder") && said("stopping"), "{lines:?}");
+}
+
+#[test]
+fn the_error_that_ends_a_server_is_json_as_well() {
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = other.local_addr().unwrap().to_string();
+    for (flags, code, part) in [
+        (["--listen", &taken], 1, format!("cannot listen on {taken}: ")),
+        (["--token-file", "/no/such/file"], 2, "cannot read the token from /no/such/file".into()),
+    ] {
+        let output = run(&[&["serve", "--log-format", "json"][..], &flags].concat());
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        let lines: Vec<Value> = stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let last = lines.last().unwrap();
+        assert_eq!(last["level"], "ERROR", "{stderr}");
+        assert!(last["message"].as_str().unwrap().starts_with(&part), "{stderr}");
+    }
 }

@@ -49,7 +49,7 @@ impl AddressFamily {
 
 /// A host, without brackets, and a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place<'a> {
+pub(crate) struct HostPort<'a> {
     pub(crate) host: &'a str,
     pub(crate) port: u16,
 }
@@ -82,7 +82,7 @@ impl AddressOptions {
     }
 
     /// Returns the host and port to dial for the host and port of a URL.
-    pub(crate) fn dialled<'a>(&'a self, asked: Place<'a>) -> Place<'a> {
+    pub(crate) fn dialled<'a>(&'a self, asked: HostPort<'a>) -> HostPort<'a> {
         // As in curl, a rule without a new host and port leaves the choice to later rules.
         self.connect_to
             .iter()
@@ -95,9 +95,9 @@ impl AddressOptions {
     ///
     /// # Errors
     /// Fails if the host has no address, or none of the family.
-    pub(crate) async fn find(&self, place: Place<'_>) -> Result<Vec<SocketAddr>, Fault> {
-        let Place { host, port } = place;
-        if let Some(addresses) = self.stated(place) {
+    pub(crate) async fn find(&self, host_port: HostPort<'_>) -> Result<Vec<SocketAddr>, Fault> {
+        let HostPort { host, port } = host_port;
+        if let Some(addresses) = self.stated(host_port) {
             return Ok(addresses.iter().map(|address| (*address, port).into()).collect());
         }
         let unknown = |error| Fault::new(FaultKind::Connect, format!("cannot find {host}: {error}"));
@@ -111,13 +111,14 @@ impl AddressOptions {
         Ok(found)
     }
 
-    /// Returns the addresses that the rules state for a place; `None` if no rule fits. A rule for any host applies last.
-    fn stated(&self, place: Place<'_>) -> Option<&[IpAddr]> {
+    /// Returns the addresses that the rules state for a host and port; `None` if no rule fits. A rule for any host applies last.
+    fn stated(&self, host_port: HostPort<'_>) -> Option<&[IpAddr]> {
         let of = |host: &str| {
-            let fits = |rule: &&ResolveRule| rule.port == place.port && rule.host.eq_ignore_ascii_case(host);
+            let fits =
+                |rule: &&ResolveRule| rule.port == host_port.port && rule.host.eq_ignore_ascii_case(host);
             self.resolve.iter().rev().find(fits).and_then(|rule| rule.addresses.as_deref())
         };
-        of(place.host).or_else(|| of(ANY_HOST))
+        of(host_port.host).or_else(|| of(ANY_HOST))
     }
 }
 
@@ -227,12 +228,12 @@ impl ConnectRule {
         self.host.is_none() && self.port.is_none()
     }
 
-    /// Returns the place to dial; `None` if the rule does not fit the place that is asked for.
-    fn apply<'a>(&'a self, asked: Place<'a>) -> Option<Place<'a>> {
+    /// Returns the host and port to dial; `None` if the rule does not fit those that are asked for.
+    fn apply<'a>(&'a self, asked: HostPort<'a>) -> Option<HostPort<'a>> {
         let fits = self.asked_host.as_ref().is_none_or(|host| host.eq_ignore_ascii_case(asked.host))
             && self.asked_port.is_none_or(|port| port == asked.port);
         let host = self.host.as_deref().unwrap_or(asked.host);
-        fits.then_some(Place { host, port: self.port.unwrap_or(asked.port) })
+        fits.then_some(HostPort { host, port: self.port.unwrap_or(asked.port) })
     }
 }
 
@@ -269,7 +270,7 @@ pub enum AddressRuleError {
         /// The text.
         text: String,
     },
-    /// The text does not state a place to dial.
+    /// The text does not state a host and port to dial.
     #[error(
         "'{text}' is not HOST1:PORT1:HOST2:PORT2; each part may be empty, and an IPv6 address has brackets"
     )]
@@ -291,7 +292,7 @@ mod tests {
 
     fn stated(rules: &[&str], host: &str, port: u16) -> Option<String> {
         let options = options(rules, &[]);
-        let found = options.stated(Place { host, port })?;
+        let found = options.stated(HostPort { host, port })?;
         Some(found.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
     }
 
@@ -308,11 +309,11 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_that_fits_names_the_place_to_dial() {
+    fn the_first_rule_that_fits_names_the_host_and_port_to_dial() {
         let rules = ["a:80::", "a:80:b:", "a::c:1", ":90:[::1]:91", "::d:"];
         let options = options(&[], &rules);
         let dialled = |host, port| {
-            let Place { host, port } = options.dialled(Place { host, port });
+            let HostPort { host, port } = options.dialled(HostPort { host, port });
             (host.to_owned(), port)
         };
         assert_eq!(dialled("A", 80), ("b".to_owned(), 80));
@@ -337,7 +338,7 @@ mod tests {
     #[tokio::test]
     async fn an_address_may_have_a_zone() {
         let find = async |host| {
-            let found = AddressOptions::default().find(Place { host, port: 80 }).await;
+            let found = AddressOptions::default().find(HostPort { host, port: 80 }).await;
             found.map(|found| found.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
         };
         // The loopback interface is the first one.
@@ -355,11 +356,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_family_narrows_the_resolver_and_not_the_rules() {
-        let place = Place { host: "127.0.0.1", port: 80 };
+        let host_port = HostPort { host: "127.0.0.1", port: 80 };
         let only_v6 = options(&["a:80:127.0.0.1"], &[]).with_family(AddressFamily::V6);
-        let fault = only_v6.find(place).await.unwrap_err();
+        let fault = only_v6.find(host_port).await.unwrap_err();
         assert_eq!(fault.message, "127.0.0.1 has no IPv6 address");
-        assert_eq!(only_v6.find(Place { host: "a", port: 80 }).await.unwrap().len(), 1);
-        assert_eq!(only_v6.with_family(AddressFamily::V4).find(place).await.unwrap().len(), 1);
+        assert_eq!(only_v6.find(HostPort { host: "a", port: 80 }).await.unwrap().len(), 1);
+        assert_eq!(only_v6.with_family(AddressFamily::V4).find(host_port).await.unwrap().len(), 1);
     }
 }

@@ -1,6 +1,9 @@
 //! One attempt of a transfer: connects, makes the exchanges, aborts them if they stall, and collects the measurements of
 //! this end.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
@@ -14,7 +17,7 @@ use metrics::{Meter, Stamp};
 use payload::Payload;
 use receiver::Receipt;
 use record::{BodyRates, End, Fault, FaultKind, Redirects, Resumption};
-use run::{Baseline, Heartbeat, Links, Measurement, Outcome, together};
+use run::{Baseline, Heartbeat, Links, Measurement, Outcome, Threads, together};
 use tokio::time::timeout;
 use transport::Connection;
 
@@ -62,30 +65,10 @@ impl Client {
         let measurement =
             Measurement::of_threads(baseline, transfer.chunk(target), None, links.clone(), &self.threads);
         let end = transfer.direction().client();
+        let bodies = Bodies::begin(way, &connections, &measurement, &self.threads);
         let activities: Vec<_> =
             copies.iter().map(|_| Activity::default()).chain([Activity::default()]).collect();
-        let (began, count) = (measurement.begin(), self.threads.count());
-        let payloads: Vec<_> = (0..count).map(|_| Arc::<OnceLock<Payload>>::default()).collect();
-        let thread_of = |body: usize| body.checked_rem(connections.len()).unwrap_or_default() % count;
-        (0..connections.len()).for_each(|number| measurement.share(thread_of(number)).carry_connection());
-        let work = |body: usize, connection: &Arc<dyn Connection>| Work {
-            target: target.clone(),
-            options: way.options().clone(),
-            connection: connection.clone(),
-            meter: measurement.share(thread_of(body)).meter().clone(),
-            payload: payloads.get(thread_of(body)).cloned().unwrap_or_default(),
-            activity: activities.get(body).cloned().unwrap_or_default(),
-            began,
-        };
-        // The first body uses `transfer` on this thread, because a further attempt needs `transfer` again. The other
-        // bodies use copies.
-        let mut bodies = connections.iter().cycle().enumerate();
-        let own = bodies.next().map(|(body, connection)| work(body, connection).run(transfer).boxed());
-        let others = bodies.zip(copies).map(|((body, connection), mut copy)| {
-            let work = work(body, connection);
-            self.threads.run(thread_of(body), async move { work.run(&mut copy).await })
-        });
-        let exchanges: Vec<BoxFuture<'_, _>> = own.into_iter().chain(others).collect();
+        let exchanges = bodies.exchanges(&activities, transfer, copies);
         let pulse = || pulse(&activities, measurement.bytes(), &links);
         let exchanged = tokio::select! {
             exchanged = measurement.watch_pulse(self.options.timeout, pulse, progress, try_join_all(exchanges)) => exchanged,
@@ -107,6 +90,75 @@ impl Client {
     }
 }
 
+/// The bodies of an attempt, spread over its connections and threads.
+struct Bodies<'a> {
+    way: &'a Way<'a>,
+    connections: &'a [Arc<dyn Connection>],
+    measurement: &'a Measurement,
+    threads: &'a Threads,
+    /// The payload of each thread.
+    payloads: Vec<Arc<OnceLock<Payload>>>,
+    began: Stamp,
+}
+
+impl<'a> Bodies<'a> {
+    /// Begins the measurement, and assigns each connection to a thread.
+    fn begin(
+        way: &'a Way<'a>,
+        connections: &'a [Arc<dyn Connection>],
+        measurement: &'a Measurement,
+        threads: &'a Threads,
+    ) -> Self {
+        let payloads = (0..threads.count()).map(|_| Arc::default()).collect();
+        let bodies = Self { way, connections, measurement, threads, payloads, began: measurement.begin() };
+        (0..connections.len())
+            .for_each(|number| measurement.share(bodies.thread_of(number)).carry_connection());
+        bodies
+    }
+
+    /// Returns the number of the thread that carries a body, which is that of the body's connection.
+    fn thread_of(&self, body: usize) -> usize {
+        body.checked_rem(self.connections.len()).unwrap_or_default() % self.threads.count()
+    }
+
+    /// Returns the exchanges of all bodies. The first body uses `transfer` on this thread, because a further attempt
+    /// needs `transfer` again. The other bodies use `copies`.
+    fn exchanges<'t>(
+        &self,
+        activities: &[Activity],
+        transfer: &'t mut Transfer,
+        copies: Vec<Transfer>,
+    ) -> Vec<BoxFuture<'t, Exchanged>> {
+        let mut works = self.connections.iter().cycle().enumerate().map(|(body, connection)| {
+            let activity = activities.get(body).cloned().unwrap_or_default();
+            (self.thread_of(body), self.work(self.thread_of(body), connection, activity))
+        });
+        let mut exchanges = Vec::new();
+        if let Some((_, work)) = works.next() {
+            exchanges.push(work.run(transfer).boxed());
+        }
+        exchanges.extend(copies.into_iter().zip(works).map(|(mut copy, (thread, work))| {
+            self.threads.run(thread, async move { work.run(&mut copy).await })
+        }));
+        exchanges
+    }
+
+    fn work(&self, thread: usize, connection: &Arc<dyn Connection>, activity: Activity) -> Work {
+        Work {
+            target: self.way.target().clone(),
+            options: self.way.options().clone(),
+            connection: connection.clone(),
+            meter: self.measurement.share(thread).meter().clone(),
+            payload: self.payloads.get(thread).cloned().unwrap_or_default(),
+            activity,
+            began: self.began,
+        }
+    }
+}
+
+/// The report on the content of one body, with the time at which it was confirmed; or the failure of its exchange.
+type Exchanged = Result<(ContentReport, Duration), Failure>;
+
 /// The exchange of one body. It owns its parts, so that it can run on another thread.
 struct Work {
     target: Target,
@@ -120,7 +172,7 @@ struct Work {
 
 impl Work {
     /// Makes the exchange. Returns the report on the content, with the time at which it was confirmed.
-    async fn run(self, transfer: &mut Transfer) -> Result<(ContentReport, Duration), Failure> {
+    async fn run(self, transfer: &mut Transfer) -> Exchanged {
         let by = Exchange {
             target: &self.target,
             options: &self.options,
@@ -265,58 +317,5 @@ fn pulse(activities: &[Activity], bytes: u64, links: &Links) -> Option<u64> {
         () if has(State::Moving) => Some(bytes),
         () if has(State::Complete) => unacknowledged(&links(), bytes),
         () => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn contents(lengths: &[u64]) -> Contents {
-        let content = |bytes| ContentReport { bytes, ..ContentReport::default() };
-        lengths.iter().map(|bytes| (content(*bytes), Duration::from_secs(2))).collect()
-    }
-
-    #[tokio::test]
-    async fn bodies_of_different_lengths_have_no_figure_in_common() {
-        let equal = conclude(Outcome::default(), Ok(contents(&[8, 8]))).await.outcome;
-        assert_eq!((equal.fault, equal.elapsed_s), (None, Some(2.0)));
-        assert_eq!(equal.bodies.map(|bodies| (bodies.count, bodies.median)), Some((2, 4.0)));
-        let fault = conclude(Outcome::default(), Ok(contents(&[8, 9]))).await.outcome.fault.unwrap();
-        assert!(fault.message.contains("from 8 to 9 bytes"), "{fault:?}");
-    }
-
-    #[tokio::test]
-    async fn one_body_that_differs_is_a_fault_of_all() {
-        let mut bodies = contents(&[8, 8, 8]);
-        for (body, _) in &mut bodies {
-            body.sent = Some(SentContent::Digested(payload::Hasher::new().digest()));
-            body.received = body.sent.as_ref().and_then(SentContent::digest);
-        }
-        bodies[1].0.received = Some("0".into());
-        let outcome = conclude(Outcome::default(), Ok(bodies)).await.outcome;
-        assert_eq!(outcome.fault.unwrap().kind, FaultKind::Integrity);
-        assert!(!outcome.integrity.unwrap().matches);
-    }
-
-    #[test]
-    fn content_is_unread_if_no_body_was_read() {
-        let activities = [Activity::default(), Activity::default()];
-        assert_eq!(content_state(&activities), ContentState::Unread);
-        let activities = [Activity::default(), Activity::default()];
-        assert!(activities[0].begin());
-        assert_eq!(content_state(&activities), ContentState::Touched);
-        assert!(!activities[1].begin(), "nothing is read after the decision");
-    }
-
-    #[test]
-    fn bytes_could_move_as_long_as_one_body_could() {
-        let activities = [Activity::default(), Activity::default()];
-        let links: Links = Arc::new(transport::Link::default);
-        assert_eq!(pulse(&activities, 7, &links), None);
-        activities[1].set(State::Moving);
-        assert_eq!(pulse(&activities, 7, &links), Some(7));
-        activities[1].set(State::Complete);
-        assert_eq!(pulse(&activities, 7, &links), None);
     }
 }

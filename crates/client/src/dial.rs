@@ -13,7 +13,7 @@ use record::{Fault, FaultKind};
 use tokio::time::{sleep, timeout};
 use transport::{ChunkExtensions, Connection, Peer, Sessions, seed_random_numbers};
 
-use crate::{Options, Proxy, Target, addresses::Place};
+use crate::{Options, Proxy, Target, addresses::HostPort};
 
 /// The delay before the next address is tried in parallel: the recommended Connection Attempt Delay (RFC 8305 section
 /// 5).
@@ -96,12 +96,12 @@ pub(crate) async fn dial_sharing(
     let mut tried = Vec::new();
     // The zone of an address means nothing to a proxy.
     let host = if options.proxy.is_some() { target.host() } else { target.node() };
-    let server = options.addresses.dialled(Place { host, port: target.port() });
-    let place = options.proxy.as_ref().map_or(server, Proxy::place);
+    let server = options.addresses.dialled(HostPort { host, port: target.port() });
+    let host_port = options.proxy.as_ref().map_or(server, Proxy::host_port);
     let dialling = async {
         let proxy = options.proxy.as_ref().map(|proxy| proxy.to(target, server)).transpose();
         let proxy = proxy.map_err(DialError::Unreachable)?;
-        let found = options.addresses.find(place).await.map_err(DialError::Unresolved)?;
+        let found = options.addresses.find(host_port).await.map_err(DialError::Unresolved)?;
         let attempt = |address| {
             let peer = peer(address, target, options).with_proxy(proxy.clone());
             connect(peer.with_sessions(sessions.cloned()), target, options)
@@ -113,7 +113,7 @@ pub(crate) async fn dial_sharing(
         let waited = options.timeout.as_secs_f64();
         let tried: Vec<_> = tried.iter().map(SocketAddr::to_string).collect();
         let message = match tried.as_slice() {
-            [] => format!("the name {} was not resolved within {waited} s", place.host),
+            [] => format!("the name {} was not resolved within {waited} s", host_port.host),
             _ => format!("no handshake with {} within {waited} s", tried.join(" or ")),
         };
         Err(DialError::Unreachable(Fault::new(FaultKind::Timeout, message)))

@@ -118,7 +118,7 @@ impl Options {
         Self { retries, ..self }
     }
 
-    /// Sets the changes that apply to all requests.
+    /// Sets the method, header fields, credentials, expected statuses and redirect limit of all requests.
     #[must_use]
     pub fn with_request(self, request: RequestOptions) -> Self {
         Self { request, ..self }

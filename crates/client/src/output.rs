@@ -202,11 +202,18 @@ async fn open(path: &Path, announced: Option<u64>) -> Result<(Sink, Completion),
             }
             Err(SaveError::Io(refused)) if is_refused(&refused) => {
                 let file = spawn_blocking(move || Route::overwrite(&path)).await.map_err(io::Error::other)?;
-                in_place(file.map_err(|_| SaveError::Io(refused))?)
+                in_place(file.map_err(|error| SaveError::Io(decisive(refused, error)))?)
             }
             Err(error) => Err(error),
         },
     }
+}
+
+/// Returns the error to report if a file can neither be created in its folder nor be overwritten. The first error
+/// decides if nothing can be overwritten, or if overwriting is refused as well.
+fn decisive(creating: io::Error, overwriting: io::Error) -> io::Error {
+    let adds_nothing = overwriting.kind() == io::ErrorKind::NotFound || is_refused(&overwriting);
+    if adds_nothing { creating } else { overwriting }
 }
 
 /// Returns whether an error means that no file can be created in a folder. An existing file in the folder may still be
@@ -233,6 +240,16 @@ mod tests {
     #[test]
     fn a_folder_is_no_output() {
         assert_eq!(Output::file("/").unwrap_err().to_string(), "/: it is a folder; name a file");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_overwritten_for_a_reason_of_its_own_states_that_reason() {
+        let reported = |overwriting: io::ErrorKind| {
+            decisive(io::ErrorKind::ReadOnlyFilesystem.into(), overwriting.into()).kind()
+        };
+        assert_eq!(reported(io::ErrorKind::NotFound), io::ErrorKind::ReadOnlyFilesystem);
+        assert_eq!(reported(io::ErrorKind::PermissionDenied), io::ErrorKind::ReadOnlyFilesystem);
+        assert_eq!(reported(io::ErrorKind::ExecutableFileBusy), io::ErrorKind::ExecutableFileBusy);
     }
 
     #[tokio::test]

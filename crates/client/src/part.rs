@@ -25,8 +25,8 @@ const NEW: u32 = 0o666;
 /// owner may read it.
 const REPLACING: u32 = 0o600;
 
-/// The permissions of all users but the owner.
-const OTHERS: u32 = 0o077;
+/// The permissions of a file for its group and for others (inode(7)).
+const GROUP_AND_OTHERS: u32 = 0o077;
 
 /// The facts that a later run needs to complete a part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -200,9 +200,9 @@ fn open_locked(path: &Path, replaced: Option<&Metadata>) -> io::Result<File> {
     }
     // The part may be older than the file that it is to replace. Some file systems have one mode for all files.
     if let Some(replaced) = replaced
-        && found.mode() & OTHERS != 0
+        && found.mode() & GROUP_AND_OTHERS != 0
         && let Err(error) = file.set_permissions(Permissions::from_mode(REPLACING))
-        && found.mode() & OTHERS & !replaced.mode() != 0
+        && found.mode() & GROUP_AND_OTHERS & !replaced.mode() != 0
     {
         return Err(error);
     }

@@ -11,7 +11,7 @@ use transport::ProxyWay;
 
 use crate::{
     Credentials, CredentialsError, Target,
-    addresses::Place,
+    addresses::HostPort,
     url::{ZONE, in_zone, of_user, port, shown, without_user, without_zone},
 };
 
@@ -61,8 +61,8 @@ impl Proxy {
     }
 
     /// Returns the host and the port that are dialled.
-    pub(crate) fn place(&self) -> Place<'_> {
-        Place { host: &self.host, port: self.port }
+    pub(crate) fn host_port(&self) -> HostPort<'_> {
+        HostPort { host: &self.host, port: self.port }
     }
 
     /// Returns the secret texts, which no message may contain.
@@ -70,31 +70,31 @@ impl Proxy {
         self.credentials.as_ref().map(Credentials::secrets).unwrap_or_default()
     }
 
-    /// Returns the proxy for requests to a target whose server is reached at `place`.
+    /// Returns the proxy for requests to a target whose server is reached at `host_port`.
     ///
     /// # Errors
-    /// Fails if the protocol runs over UDP, or if `place` is not a valid authority.
-    pub(crate) fn to(&self, target: &Target, place: Place<'_>) -> Result<transport::Proxy, Fault> {
+    /// Fails if the protocol runs over UDP, or if `host_port` is not a valid authority.
+    pub(crate) fn to(&self, target: &Target, host_port: HostPort<'_>) -> Result<transport::Proxy, Fault> {
         let protocol = target.protocol();
         if protocol.is_over_udp() {
             let message = format!("{} runs over UDP; --proxy takes h1c, h2c, h1 and h2", protocol.name);
             return Err(Fault::new(FaultKind::Connect, message));
         }
-        let is_other = place != Place { host: target.host(), port: target.port() };
+        let is_other = host_port != HostPort { host: target.host(), port: target.port() };
         let is_forwarded = !protocol.is_encrypted() && protocol.http() == Some("1.1");
         let way = match target.uri().authority() {
             Some(server) if is_forwarded && self.uses == Uses::TunnelIfNeeded && !is_other => {
                 ProxyWay::Forward(server.clone())
             }
-            _ => ProxyWay::Tunnel(authority(place)?),
+            _ => ProxyWay::Tunnel(authority(host_port)?),
         };
         let authorization = self.credentials.as_ref().map(|credentials| credentials.value().clone());
         Ok(transport::Proxy::new(way).with_authorization(authorization))
     }
 }
 
-fn authority(place: Place<'_>) -> Result<Authority, Fault> {
-    let Place { host, port } = place;
+fn authority(host_port: HostPort<'_>) -> Result<Authority, Fault> {
+    let HostPort { host, port } = host_port;
     let text = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     text.parse().map_err(|error| Fault::new(FaultKind::Connect, format!("'{text}': {error}")))
 }
@@ -189,7 +189,7 @@ mod tests {
             let sent = proxy.credentials.as_ref().map(|credentials| credentials.value().to_str().unwrap());
             assert_eq!((proxy.to_string().as_str(), sent), (shown, user), "{text}");
         }
-        assert_eq!(proxy("[fe80::1%25eth0]").place().host, "fe80::1%eth0");
+        assert_eq!(proxy("[fe80::1%25eth0]").host_port().host, "fe80::1%eth0");
         for text in
             ["", "http://", "p:0", "p:x", "http://p/a", "me:hunter2@", "socks5://me:hunter2@p", "https://p"]
         {
@@ -202,7 +202,7 @@ mod tests {
     fn only_cleartext_of_http_1_to_the_host_of_the_url_is_forwarded() {
         let way = |proxy: &Proxy, url: &str, protocol: &str, port| {
             let target = Target::parse(url).unwrap().with_protocol(Protocol::by_name(protocol)).unwrap();
-            proxy.to(&target, Place { host: target.host(), port }).map(|proxy| proxy.way)
+            proxy.to(&target, HostPort { host: target.host(), port }).map(|proxy| proxy.way)
         };
         let forward = |server: &str| ProxyWay::Forward(server.parse().unwrap());
         let tunnel = |server: &str| ProxyWay::Tunnel(server.parse().unwrap());

@@ -36,7 +36,8 @@ pub(crate) fn without_user(uri: Uri) -> Result<(Uri, Option<String>), http::Erro
 /// The delimiter between an address and its zone in a URL (RFC 6874 section 2).
 pub(crate) const ZONE: &str = "%25";
 
-/// Splits a URI into the URI without the zone of an IPv6 address, and the zone, percent-encoded. `None` without a zone.
+/// Removes the zone of an IPv6 address from a URI. Returns the URI and the zone, still percent-encoded; `None` without
+/// a zone.
 pub(crate) fn without_zone(uri: Uri) -> Result<(Uri, Option<String>), http::Error> {
     let host = uri.host().and_then(|host| host.strip_prefix('[')?.strip_suffix(']'));
     let zoned = host.and_then(|host| host.split_once(ZONE)).filter(|(_, zone)| !zone.is_empty());

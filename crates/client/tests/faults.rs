@@ -1,6 +1,5 @@
 //! Tests of servers that are unreachable, refuse, stall or break off. Each gives a fault of the right kind in the
 //! record, and no transfer hangs.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     fs,

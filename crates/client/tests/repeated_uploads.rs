@@ -1,9 +1,4 @@
 //! Tests of uploads that a server refuses for the form of their request, and whose content can be read only once.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[path = "common/raw.rs"]
-#[allow(dead_code, reason = "each test crate uses a part of it")]
-mod raw;
 
 use std::{
     env,
@@ -13,8 +8,8 @@ use std::{
     time::Duration,
 };
 
+use crate::common::raw::{fault, heads, impatient, response, serve, transfer};
 use longhaul_client::{Form, FormField, RequestOptions, Upload};
-use raw::{fault, heads, impatient, response, serve, transfer};
 use record::{ByteSize, PayloadKind};
 
 const CANNOT: &str = "cannot be read from its start again";
@@ -56,7 +51,12 @@ fn refusing_expectations(taken: bool) -> (String, Receiver<usize>) {
 /// Makes the test again in a child process whose standard input has five bytes. Returns whether it passes there.
 async fn passes_with_input(test: &str, url: String) -> bool {
     let mut child = Command::new(env::current_exe().unwrap());
-    let mut child = child.args(["--exact", test]).env(STDIN_URL, url).stdin(Stdio::piped()).spawn().unwrap();
+    let mut child = child
+        .args(["--exact", &format!("repeated_uploads::{test}")])
+        .env(STDIN_URL, url)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
     child.stdin.take().unwrap().write_all(b"abcde").unwrap();
     tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap().success()
 }

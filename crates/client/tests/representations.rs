@@ -1,15 +1,10 @@
 //! Tests of responses whose content is not the whole representation of the target: no content, a part, or an error page.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[path = "common/raw.rs"]
-#[allow(dead_code, reason = "each test crate uses a part of it")]
-mod raw;
 
 use std::fs;
 
+use crate::common::raw::{impatient, response, serve, transfer};
 use http::Method;
 use longhaul_client::{Download, HeaderEdit, Output, RequestOptions};
-use raw::{impatient, response, serve, transfer};
 use record::{FaultKind, Record};
 
 /// The field with the SHA-256 digest of "abc" (FIPS 180-4).

@@ -1,14 +1,9 @@
 //! Tests of responses that are early, late, long, or follow a broken connection. The record states the outcome of each.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[path = "common/raw.rs"]
-#[allow(dead_code, reason = "each test crate uses a part of it")]
-mod raw;
 
 use std::{thread, time::Duration};
 
+use crate::common::raw::{fault, heads, impatient, response, serve, transfer};
 use longhaul_client::{Download, HeaderEdit, Output, RequestOptions, Statuses, Upload};
-use raw::{fault, heads, impatient, response, serve, transfer};
 use record::{ByteSize, ChunkSize, FaultKind, PayloadKind};
 
 fn upload(size: u64) -> Upload {

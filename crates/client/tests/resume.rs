@@ -1,15 +1,10 @@
 //! Tests of downloads that break off and are completed later.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[path = "common/raw.rs"]
-#[allow(dead_code, reason = "each test crate uses a part of it")]
-mod raw;
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
+use crate::common::raw::{heads, impatient, response, serve, transfer};
 use http::Method;
 use longhaul_client::{Download, Output, RequestOptions};
-use raw::{heads, impatient, response, serve, transfer};
 use record::{Fault, FaultKind, SinkKind};
 
 /// Returns a body of 1,000,000 bytes.

@@ -1,7 +1,4 @@
 //! Tests of bodies to and from a longhaul server, over real sockets.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
 
 use std::{
     fs,
@@ -12,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use common::{Honesty, client, protocols, serve};
+use crate::common::{Honesty, client, protocols, serve};
 use longhaul_client::{Download, Options, Output, TransferReport, Upload};
 use payload::Payload;
 use record::{ByteSize, ChunkSize, DEFAULT_SEED, FaultKind, PayloadKind, Protocol, Purpose, Rate};
@@ -142,7 +139,7 @@ const STDIN_URL: &str = "LONGHAUL_TEST_STDIN_URL";
 #[tokio::test]
 async fn standard_input_of_unknown_length_is_sent_whole() {
     let (url, options) = serve(h1c(), Honesty::Honest);
-    let name = "standard_input_of_unknown_length_is_sent_whole";
+    let name = "transfers::standard_input_of_unknown_length_is_sent_whole";
     if let Ok(url) = std::env::var(STDIN_URL) {
         let (client, target) = client(options, &url, h1c());
         let record = client.run(&target, Upload::new(PayloadKind::Stdin).unwrap(), |_| {}).await.record;

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fmt::Display,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -21,7 +21,7 @@ use receiver::{
 };
 use record::{Case, End, Fault, FaultKind, Protocol, SinkKind};
 use sender::{MeteredBody, SendProgress};
-use tokio::task::spawn_blocking;
+use tokio::{sync, task::spawn_blocking};
 use transport::Body;
 
 /// The bodies that an end sends, and the outcome of each.
@@ -121,7 +121,7 @@ pub async fn receive(case: &Case, meter: &Meter, spun: &SpinTime, body: Body) ->
         SinkKind::Collect => Sink::collect(),
         SinkKind::Keep(bytes) => Sink::keep(*bytes, case.chunk.into()),
         SinkKind::Burn(nanoseconds) => Sink::burn(Duration::from_nanos((*nanoseconds).into()), case.chunk),
-        SinkKind::Save(folder) => Sink::save(saver(folder.clone(), case.body.0).await?),
+        SinkKind::Save(folder) => Sink::save(saver(folder, case.body.0).await?),
     };
     let reception = Reception::of(body, meter)
         .into_sink(sink)
@@ -133,16 +133,31 @@ pub async fn receive(case: &Case, meter: &Meter, spun: &SpinTime, body: Body) ->
 
 /// Returns a saver for a body of `size` bytes, under a name that is unique in this process. A later process counts from
 /// 1 again and replaces the file.
-async fn saver(folder: PathBuf, size: u64) -> Result<Saver, Fault> {
+async fn saver(path: &Path, size: u64) -> Result<Saver, Fault> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    let unusable =
-        |error: &dyn Display| Fault::new(FaultKind::Save, format!("{}: {error}", folder.display()));
+    let unusable = |error: &dyn Display| unusable(path, error);
     let name = format!("longhaul-{}", NEXT.fetch_add(1, Ordering::Relaxed));
     let name = SafeName::parse(&name).map_err(|error| unusable(&error))?;
-    let opened = folder.clone();
-    let opened = spawn_blocking(move || Folder::open(&opened)).await.map_err(|error| unusable(&error))?;
-    let opened = opened.map_err(|error| unusable(&error))?;
-    Saver::begin(&opened, &name, Existing::Replace, Some(size)).await.map_err(|error| unusable(&error))
+    let folder = folder(path).await?;
+    Saver::begin(&folder, &name, Existing::Replace, Some(size)).await.map_err(|error| unusable(&error))
+}
+
+/// Opens the folder of saved bodies, unless this process has opened it before. All bodies share one folder, and so its
+/// bound on the memory of bodies that wait for the disk.
+async fn folder(path: &Path) -> Result<Folder, Fault> {
+    static LAST: sync::Mutex<Option<Folder>> = sync::Mutex::const_new(None);
+    let mut last = LAST.lock().await;
+    if let Some(folder) = last.as_ref().filter(|folder| folder.path() == path) {
+        return Ok(folder.clone());
+    }
+    let unopened = PathBuf::from(path);
+    let opened = spawn_blocking(move || Folder::open(&unopened)).await;
+    let opened = opened.map_err(|error| unusable(path, &error))?.map_err(|error| unusable(path, &error))?;
+    Ok(last.insert(opened).clone())
+}
+
+fn unusable(path: &Path, error: &dyn Display) -> Fault {
+    Fault::new(FaultKind::Save, format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -10,29 +10,30 @@ use crate::{Machine, Options, ServeError, payload_cache::PayloadCache, places::W
 /// Memory of the program itself, in bytes: its pages, its runtime, and the allocator's own. 14 MiB were measured.
 const PROGRAM: u64 = 16 << 20;
 
-/// The memory of a connection besides its head and its reads, in bytes: sockets, TLS records, codecs, bytes that are
+/// The memory of a connection besides its heads and its reads, in bytes: sockets, TLS records, codecs, bytes that are
 /// gathered for a write, and the first send window of QUIC. Measured with 200 clients that read nothing of a download:
 /// 212 KiB for HTTP/2 over TLS, and 67 KiB for HTTP/1.1. An idle connection of HTTP/3 took 88 KiB, to which its first
 /// send window adds up to 130 KiB.
 const CONNECTION: u64 = 224 << 10;
 
-/// The memory of a request besides its body, in bytes: its tasks, head, channels, and the entries of its chunks in a
-/// queue. Measured with a download in chunks of 1 KiB over HTTP/2: 90 KiB.
+/// The memory of a request besides its head and its body, in bytes: its tasks, channels, and the entries of
+/// its chunks in a queue, of which there are 257 at most. Measured with a download in chunks of 1 KiB over
+/// HTTP/2: 90 KiB.
 const REQUEST: u64 = 96 << 10;
 
 /// The memory of the 64 threads of `longhaul serve` that wait for the disk, in bytes: the used part of a stack and a
 /// cache of the allocator each. With several threads for connections, there may be twice as many.
 const DISK: u64 = 64 * (128 << 10);
 
-/// The memory of a further thread for connections, in bytes: an arena and caches of the allocator, and the used part of a
-/// stack.
+/// The memory of a further thread for connections, in bytes: an arena and caches of the allocator, and the
+/// used part of a stack.
 const THREAD: u64 = 2 << 20;
 
 /// File descriptors besides those of connections and files: standard streams, ports, the runtime, the spare one.
 const OWN_DESCRIPTORS: u64 = 64;
 
-/// The part of the file descriptors that saved files may take, as a divisor: a sixth. With the usual 1,024 descriptors,
-/// each port can then have some 650 connections.
+/// The part of the file descriptors that saved files may take, as a divisor: a sixth. With the usual 1,024
+/// descriptors, each port can then have some 650 connections.
 const FILES: u64 = 6;
 
 /// The part of the file descriptors for saved files that incomplete uploads may take, as a divisor: a quarter.
@@ -51,6 +52,13 @@ const KEPT: u64 = 32;
 /// The memory of a received or kept byte, in bytes. Frames leave gaps in the allocator's pages, and QUIC adds the
 /// bookkeeping of each packet (1.6 bytes were measured with chunks of 1 KiB).
 const PER_BYTE: u64 = 2;
+
+/// The memory of a chunk that QUIC keeps besides its bytes, in bytes: an entry of quinn's queue, which doubles, and an
+/// allocation with its count of references.
+const KEPT_CHUNK: u64 = 112;
+
+/// The least length of the head of a DATA frame of HTTP/3, in bytes.
+const FRAME_HEAD: u64 = 2;
 
 /// The fewest connections and requests to which defaults are lowered.
 const FEWEST: u32 = 16;
@@ -91,11 +99,11 @@ impl WorstCase {
             terms.push(Term::new("threads", THREAD.saturating_mul(threads - 1), ""));
         }
         let budgets = [
-            ("received bytes", &options.guards.receive_budget),
-            ("sent by QUIC", &options.guards.send_budget),
+            ("received bytes", &options.guards.receive_budget, PER_BYTE),
+            ("sent by QUIC", &options.guards.send_budget, per_kept_byte(options)),
         ];
-        for (name, budget) in budgets {
-            let bytes = budget.as_ref().map(|budget| budget.total().saturating_mul(PER_BYTE));
+        for (name, budget, per_byte) in budgets {
+            let bytes = budget.as_ref().map(|budget| budget.total().saturating_mul(per_byte));
             terms.extend(bytes.map(|bytes| Term::new(name, bytes, "")));
         }
         if matches!(options.uploads, SinkKind::Save(_)) {
@@ -123,20 +131,30 @@ impl fmt::Display for WorstCase {
     }
 }
 
-/// Returns the memory of a connection in bytes: [`CONNECTION`], its head, the larger of its first window and a frame,
-/// and its early data.
+/// Returns the memory of a byte that QUIC keeps, in bytes.
+fn per_kept_byte(options: &Options) -> u64 {
+    PER_BYTE + KEPT_CHUNK / (options.min_chunk.get() as u64).saturating_add(FRAME_HEAD)
+}
+
+/// Returns the memory of a connection in bytes: [`CONNECTION`], the heads that wait, the larger of its first
+/// window and a frame, the small chunks in its first send window of QUIC, and its early data.
 fn per_connection(options: &Options) -> u64 {
     let read = options.limits.bytes(&H2_FRAME).max(FIRST_WINDOW.into());
     let early = if options.accepts_early_data { MAX_EARLY_DATA } else { 0 };
-    [read, options.guards.header_bytes.into(), early.into()].into_iter().fold(CONNECTION, u64::saturating_add)
+    let chunks = u64::from(FIRST_WINDOW).saturating_mul(per_kept_byte(options) - PER_BYTE);
+    [read, options.guards.waiting_heads(), chunks, early.into()]
+        .into_iter()
+        .fold(CONNECTION, u64::saturating_add)
 }
 
+/// Returns the memory of a request in bytes: [`REQUEST`], its head and trailers, and the larger of its sink
+/// and of a chunk of a saved file.
 fn per_request(options: &Options) -> u64 {
     let sink = |bodies| receiver::footprint(&options.uploads, bodies).map_or(0, |term| term.bytes);
     let own = sink(u64::from(options.max_requests)) / u64::from(options.max_requests.max(1));
     let chunk =
         if matches!(options.uploads, SinkKind::Save(_)) { ChunkSize::DEFAULT.get() as u64 } else { 0 };
-    REQUEST.saturating_add(own.max(chunk))
+    REQUEST.saturating_add(options.guards.accepted_head()).saturating_add(own.max(chunk))
 }
 
 fn block(options: &Options) -> u64 {
@@ -180,9 +198,10 @@ impl Options {
         notes: &mut Vec<String>,
     ) -> Result<(), ServeError> {
         let (most, reason) = (memory.0 / PART.1 * PART.0, format!("the {:.0} MiB of memory", mib(memory.0)));
+        let kept = (most / KEPT).saturating_mul(PER_BYTE) / per_kept_byte(self);
         let Guards { receive_budget, send_budget, .. } = &mut self.guards;
         fit_budget(receive_budget, most / RECEIVED, "received bytes", &reason, notes);
-        fit_budget(send_budget, most / KEPT, "bytes kept by QUIC", &reason, notes);
+        fit_budget(send_budget, kept, "bytes kept by QUIC", &reason, notes);
         let least = Self {
             max_connections: if asked.connections {
                 self.max_connections
@@ -302,6 +321,31 @@ mod tests {
             assert!(matches!(error, ServeError::Memory { .. }), "{index}: {error}");
         }
         assert!(saving().fit(&machine(200, 1 << 16), asked).is_ok());
+    }
+
+    #[test]
+    fn heads_count_for_connections_and_requests_by_their_decoded_size() {
+        let worst = |header_bytes, header_count| {
+            let mut options = Options::default();
+            (options.guards.header_bytes, options.guards.header_count) = (header_bytes, header_count);
+            let terms = WorstCase::of(&options).terms;
+            let of = |name| terms.iter().find(|term| term.name == name).unwrap().bytes / 1024;
+            (of("connections"), of("requests"))
+        };
+        let (small, large) = (worst(16 << 10, 100), worst(64 << 10, 100));
+        // Measured: 140 KiB for 1,985 fields without a value, whose list counts 64 KiB.
+        assert!(large.0 - small.0 > 48 * 7 << 10 && large.1 - small.1 > 48 * 7 << 10);
+        assert!(worst(16 << 10, 1000).1 > small.1);
+    }
+
+    #[test]
+    fn small_chunks_count_by_the_memory_that_quic_keeps_for_each() {
+        let with = |chunk| Options { min_chunk: ChunkSize::try_from(chunk).unwrap(), ..Options::default() };
+        assert_eq!(WorstCase::of(&with(1024)).bytes(), WorstCase::of(&with(4096)).bytes());
+        let mut options = with(1);
+        assert!(WorstCase::of(&options).bytes() > WorstCase::of(&with(1024)).bytes() + (3 << 30));
+        options.fit(&machine(1024, 1 << 16), Asked::default()).unwrap();
+        assert!(WorstCase::of(&options).bytes() <= (1024 << 20) / 4 * 3);
     }
 
     #[test]

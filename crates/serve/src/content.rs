@@ -93,8 +93,8 @@ impl Content {
         self.observer.connected()
     }
 
-    /// Observes a request and its response. The response gets the fields that all responses have. Returns the identifier of the
-    /// request as well.
+    /// Observes a request and its response. The response gets the fields that all responses have. Returns the
+    /// identifier of the request as well.
     pub(crate) fn observe(&self, incoming: Incoming, connection: Observed) -> (RequestId, Incoming) {
         let (version, headers) = (incoming.request.version(), incoming.request.headers());
         let mut fields = self.gate.response_fields(headers);
@@ -120,25 +120,33 @@ impl Content {
         self.observer.report_broken(client, status, error.to_string());
     }
 
-    /// Answers any request. A transfer whose client stalls is aborted.
+    /// Answers any request. A transfer whose client stalls is aborted. The head is dropped before the client
+    /// is waited for.
     pub(crate) async fn answer(&self, request: Request<Body>, reply: Reply<'_>) -> ConnectionFate {
         let (request, body) = request.into_parts();
         match self.admit(&request) {
-            Ok(RequestKind::Partial { id }) => self.uploads.serve_resource(&id, &request, body, reply).await,
+            Ok(RequestKind::Partial { id }) => self.uploads.serve_resource(&id, request, body, reply).await,
             Ok(RequestKind::Upload { name }) => match self.uploads.creation(&request) {
-                Some(creation) => self.uploads.create(creation, &request, body, name, reply).await,
-                None => self.uploads.receive(&request, body, name, reply).await,
+                Some(creation) => self.uploads.create(creation, request, body, name, reply).await,
+                None => self.uploads.receive(request, body, name, reply).await,
             },
             Ok(RequestKind::Session) => match &self.measuring {
                 // Rare and large: as a part of this future, a session would add 9 KiB to every request.
                 Some(measuring) => Box::pin(measuring.hold(&request, body, reply)).await,
                 None => reply.refuse(measuring::not_offered(), body).await,
             },
-            Ok(kind) => match self.download(kind, &request).await {
-                Ok(download) => download.send(reply).await,
-                Err(refusal) => reply.send(refusal.response()).await,
-            },
-            Err(refusal) => reply.refuse(refusal, body).await,
+            Ok(kind) => {
+                let download = self.download(kind, &request).await;
+                drop(request);
+                match download {
+                    Ok(download) => download.send(reply).await,
+                    Err(refusal) => reply.send(refusal.response()).await,
+                }
+            }
+            Err(refusal) => {
+                drop(request);
+                reply.refuse(refusal, body).await
+            }
         }
     }
 

@@ -33,6 +33,10 @@ const SEND_BUDGET: u64 = 32 << 20;
 /// The default of `--h2-frame` for unknown clients, in bytes: a thousand frames of 256 KiB would take 250 MiB.
 const FRAME: u64 = 64 << 10;
 
+/// The default of `--max-header` for unknown clients, in bytes, as in Node and in hyper for HTTP/2. A decoded
+/// head may take seven times as much, and each connection and each request may hold one.
+const HEAD: u32 = 16 << 10;
+
 /// The options of a [`Server`](crate::Server). The defaults suit unknown clients.
 ///
 /// ```
@@ -58,23 +62,24 @@ pub struct Options {
     /// The address for TLS on TCP (HTTP/1.1, HTTP/2) and for QUIC on UDP (HTTP/3), under one port number. Port 0 picks
     /// a port that is free for both.
     pub listen_tls: Option<SocketAddr>,
-    /// The address for the figures of the server in the text format of Prometheus (`GET /metrics`), in cleartext. The rules of
-    /// [`access`](Self::access) hold there as well. `None`, the default, has no such port.
+    /// The address for the figures of the server in the text format of Prometheus (`GET /metrics`), in
+    /// cleartext. The rules of [`access`](Self::access) hold there as well. `None`, the default, has no such
+    /// port.
     pub listen_metrics: Option<SocketAddr>,
     /// The use of uploaded bytes. The default verifies them, and a receipt then states their digest.
     pub uploads: SinkKind,
     /// Windows and buffers. The default is [`Limits::for_any_peer`] of the default profile, with frames of
     /// 64 KiB for HTTP/2.
     pub limits: Limits,
-    /// The bounds on heads, streams and unvalidated QUIC addresses. By default, a head may have 64 KiB and 100 fields,
+    /// The bounds on heads, streams and unvalidated QUIC addresses. By default, a head may have 16 KiB and 100 fields,
     /// and must arrive within 10 s. A connection may have 128 concurrent requests. From 8 concurrent QUIC handshakes
     /// with unvalidated addresses on, further clients get a Retry packet.
     pub guards: Guards,
     /// The certificate and its key. `None` makes a self-signed certificate in memory, for localhost, the loopback
     /// addresses and the address of `listen_tls`.
     pub identity: Option<Identity>,
-    /// The authorities of which each client over TLS and QUIC must present a certificate. `None`, the default, asks for
-    /// none.
+    /// The authorities of which each client over TLS and QUIC must present a certificate. `None`, the
+    /// default, asks for none.
     pub clients: Option<ClientAuthorities>,
     /// True if GET, HEAD and OPTIONS are answered in early data of a resumed session; other methods then get
     /// 425. It has no effect with `clients`. The default is false.
@@ -89,8 +94,8 @@ pub struct Options {
     pub access_log: Option<AccessLog>,
     /// The rate at which the server reads the body of an upload. `None`, the default, sets no limit.
     pub reader_rate: Option<Rate>,
-    /// The threads over which connections are spread. `None`, the default, leaves all of them to the thread that runs the
-    /// server. All limits are those of the server as a whole.
+    /// The threads over which connections are spread. `None`, the default, leaves all of them to the thread
+    /// that runs the server. All limits are those of the server as a whole.
     pub spread: Option<Spread>,
     /// The halt of the reader in the middle of each upload. `None`, the default, never halts it.
     pub reader_halt: Option<Halt>,
@@ -102,8 +107,8 @@ pub struct Options {
     pub quota: Quota,
     /// The time after the last byte of an incomplete upload at which the upload expires; 1 h by default.
     pub partial_ttl: Duration,
-    /// The most incomplete uploads that can be resumed; further ones are refused (503). The default is 256. 0 counts as
-    /// 1.
+    /// The most incomplete uploads that can be resumed; further ones are refused (503). The default is 256. 0
+    /// counts as 1.
     pub max_partial: u32,
     /// The largest chunk of a generated body that a client may ask for; 1 MiB by default.
     pub max_chunk: ChunkSize,
@@ -115,8 +120,8 @@ pub struct Options {
     /// others are closed. The default is 1,024, and 0 counts as 1. With several ports, a sixteenth of the places is
     /// reserved for each port.
     pub max_connections: u32,
-    /// The most concurrent connections of one IPv4 address or IPv6 /64; further ones are closed. Loopback addresses are
-    /// exempt. The default is 64. 0 counts as 1.
+    /// The most concurrent connections of one IPv4 address or IPv6 /64; further ones are closed. Loopback
+    /// addresses are exempt. The default is 64. 0 counts as 1.
     pub max_connections_per_address: u32,
     /// The most concurrent requests over all connections; further ones are refused (503). The default is 1,024. 0
     /// counts as 1.
@@ -172,8 +177,8 @@ impl Default for Options {
     }
 }
 
-/// Returns the windows and buffers for unknown clients. A server buffers a frame of HTTP/2 until its last byte arrives,
-/// which a client may withhold.
+/// Returns the windows and buffers for unknown clients. A server buffers a frame of HTTP/2 until its last
+/// byte arrives, which a client may withhold.
 fn limits() -> Limits {
     let mut limits = Limits::for_any_peer(Profile::default());
     // The value is within the range of the limit, as a test checks.
@@ -184,7 +189,7 @@ fn limits() -> Limits {
 /// Returns the bounds on unknown clients.
 fn guards() -> Guards {
     let mut guards = Guards::default();
-    guards.header_bytes = 64 << 10;
+    guards.header_bytes = HEAD;
     guards.header_count = 100;
     guards.header_timeout = Duration::from_secs(10);
     guards.streams = 128;
@@ -210,7 +215,7 @@ mod tests {
         assert_eq!(options.limits.bytes(&H2_FRAME), FRAME);
         assert_eq!(options.min_rate.map(Rate::bytes_per_s), Some(1024));
         let Guards { header_bytes, header_count, header_timeout, streams, retry_from, .. } = options.guards;
-        assert_eq!((header_bytes, header_count, streams, retry_from), (65_536, 100, 128, 8));
+        assert_eq!((header_bytes, header_count, streams, retry_from), (16_384, 100, 128, 8));
         assert_eq!(header_timeout, Duration::from_secs(10));
     }
 }

@@ -45,9 +45,9 @@ pub(crate) struct Entry {
     address: Option<CountedAddress>,
 }
 
-/// The place of a connection, which becomes free when the value is dropped.
+/// The permit of a connection. Dropping this value frees the connection's place.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct ConnectionPermit {
     _place: OwnedSemaphorePermit,
     _address: Option<CountedAddress>,
 }
@@ -98,14 +98,14 @@ impl Entry {
         self.place.is_some()
     }
 
-    /// Returns the place of the connection, as soon as there is one. `None` if no place is free within `limit`.
-    pub(crate) async fn place(self, limit: Duration) -> Option<Place> {
+    /// Returns the permit of the connection, as soon as there is a place. `None` if no place is free within `limit`.
+    pub(crate) async fn place(self, limit: Duration) -> Option<ConnectionPermit> {
         let place = match self.place {
             Some(place) => place,
             None => timeout(limit, self.places.free()).await.ok().flatten()?,
         };
         drop(self.waiting);
-        Some(Place { _place: place, _address: self.address })
+        Some(ConnectionPermit { _place: place, _address: self.address })
     }
 }
 
@@ -116,7 +116,7 @@ struct Addresses {
     counts: Arc<Mutex<HashMap<IpAddr, u32>>>,
 }
 
-/// A counted connection of an address.
+/// A connection that counts towards the limit of its client's address. Dropping this value ends the count.
 #[derive(Debug)]
 struct CountedAddress {
     address: IpAddr,
@@ -131,7 +131,7 @@ impl Addresses {
     /// Counts a connection of `peer`. Returns `None` if its address has too many connections, and `Some(None)` for a
     /// loopback address, which is not counted.
     fn count(&self, peer: IpAddr) -> Option<Option<CountedAddress>> {
-        let address = client(peer);
+        let address = counted_address(peer);
         if address.is_loopback() {
             return Some(None);
         }
@@ -162,8 +162,8 @@ impl Drop for CountedAddress {
     }
 }
 
-/// Returns the address that stands for one client. An IPv6 client has a whole /64 (RFC 6177 section 2).
-fn client(peer: IpAddr) -> IpAddr {
+/// Returns the address by which a client's connections are counted: for IPv6, its /64 (RFC 6177 section 2).
+fn counted_address(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(v6) if !v6.is_loopback() => {
             let [a, b, c, d, ..] = v6.segments();

@@ -4,7 +4,7 @@ use std::{fmt, mem, time::Duration};
 
 use metrics::Meter;
 use record::ByteSize;
-use tokio::time::interval;
+use tokio::time::{interval, sleep};
 
 use crate::{
     delivery::Delivery,
@@ -74,7 +74,7 @@ pub(crate) async fn unless_reader_stalls<T>(
 ) -> Result<T, Stalled> {
     let stall = async {
         let (mut credit, mut pulled, mut delivered) = (Credit::new(patience), 0, delivery.bytes());
-        let mut looks = interval(delivery.look(patience.look()));
+        let mut looks = interval(patience.look());
         loop {
             looks.tick().await;
             let (bytes, all) = (meter.bytes(), delivery.bytes());
@@ -97,8 +97,8 @@ pub(crate) async fn quiet(patience: Patience, delivery: &Delivery<'_>) {
         if left.is_zero() {
             return;
         }
-        // The state of the connection is read only when its credit is used up, except that of a Unix socket.
-        delivery.wait(left).await;
+        // The state of the connection is read only when its credit is used up.
+        sleep(left).await;
         let all = delivery.bytes();
         credit.spend(Moved::Connection(all.saturating_sub(mem::replace(&mut delivered, all))));
     }
@@ -117,7 +117,6 @@ mod tests {
     use std::{cell::Cell, future::pending};
 
     use record::Rate;
-    use tokio::time::sleep;
 
     use super::*;
     use crate::delivery::tests::Fixed;

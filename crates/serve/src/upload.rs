@@ -82,12 +82,14 @@ impl Uploads {
     /// Receives the body of a request and answers it with a receipt. A body whose client stalls is aborted.
     pub(crate) async fn receive(
         &self,
-        request: &Parts,
+        request: Parts,
         mut body: Body,
         name: Result<SafeName, NameError>,
         reply: Reply<'_>,
     ) -> ConnectionFate {
-        let Admitted { sink, announced, stated, replaces } = match self.admit(request, name).await {
+        let admitted = self.admit(&request, name).await;
+        drop(request);
+        let Admitted { sink, announced, stated, replaces } = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => return reply.refuse(refusal, body).await,
         };

@@ -6,7 +6,7 @@ use rustls::{ClientConfig, ServerConfig};
 
 use crate::{
     ClientAuthorities, Error, FramingObserver, Guards, Identity, KeyLog, Proxy, Resumption, Sessions, Spread,
-    Trust, cipher::Ciphers,
+    Trust, cipher::Ciphers, trust::TlsSettings,
 };
 
 /// A version of TLS.
@@ -141,7 +141,7 @@ impl Peer {
         Self { sessions: sessions.into(), ..self }
     }
 
-    /// Counts the chunks, frames, records and datagrams that arrive.
+    /// Counts the chunks, frames, records and datagrams that arrive; `None` counts none.
     #[must_use]
     pub fn with_framing(self, framing: impl Into<Option<FramingObserver>>) -> Self {
         Self { framing: framing.into(), ..self }
@@ -157,8 +157,8 @@ impl Peer {
         ciphers: Ciphers,
         oldest: TlsVersion,
     ) -> Result<Arc<ClientConfig>, Error> {
-        let (key_log, identity) = (self.key_log.as_ref(), self.identity.as_ref());
-        let make = || self.trust.client_config(alpn, ciphers, oldest, key_log, identity);
+        let tls = TlsSettings { alpn, ciphers, oldest, key_log: self.key_log.as_ref() };
+        let make = || self.trust.client_config(tls, self.identity.as_ref());
         match &self.sessions {
             Some(sessions) => sessions.config(make),
             None => make().map(Arc::new),
@@ -258,7 +258,7 @@ impl Bind {
         Self { resumption, ..self }
     }
 
-    /// Counts the chunks, frames, records and datagrams that arrive on all connections.
+    /// Counts the chunks, frames, records and datagrams that arrive on all connections; `None` counts none.
     #[must_use]
     pub fn with_framing(self, framing: impl Into<Option<FramingObserver>>) -> Self {
         Self { framing: framing.into(), ..self }
@@ -277,7 +277,7 @@ impl Bind {
         let identity = self.identity.as_ref();
         let identity =
             identity.ok_or_else(|| Error::identity("TLS and QUIC need a certificate to present"))?;
-        let (key_log, clients) = (self.key_log.as_ref(), self.clients.as_ref());
-        identity.server_config(alpn, ciphers, oldest, key_log, clients, self.resumption)
+        let tls = TlsSettings { alpn, ciphers, oldest, key_log: self.key_log.as_ref() };
+        identity.server_config(tls, self.clients.as_ref(), self.resumption)
     }
 }

@@ -40,7 +40,7 @@
 //!     let session = listener.accept().await?.handshake.await?;
 //!     while let Some(incoming) = session.accept().await? {
 //!         let response = Response::new(incoming.request.into_body());
-//!         incoming.responder.respond(response).await?;
+//!         tokio::spawn(incoming.responder.respond(response));
 //!     }
 //!     Ok::<_, Error>(())
 //! });

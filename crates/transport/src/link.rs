@@ -20,6 +20,9 @@ pub struct Link {
     pub socket_receive_buffer_bytes: Option<u64>,
     /// The kernel memory that the socket holds now, in both directions, in bytes.
     pub socket_memory_bytes: Option<u64>,
+    /// The bytes that the peer has read from a Unix socket, rounded down to the buffers that the kernel has released;
+    /// `None` for other connections.
+    pub unix_bytes_read: Option<u64>,
     /// The largest payload of a TCP segment or a UDP datagram, in bytes.
     pub mtu: Option<u64>,
     /// TCP's congestion controller in effect.

@@ -8,7 +8,10 @@ use std::{
 use record::TransportStats;
 use socket2::SockRef;
 
-use crate::{Link, kernel, kernel::ReceiveBuffer, socket::congestion_of, tcp_stream::SharedSocket};
+use crate::{
+    Link, kernel, kernel::ReceiveBuffer, socket::congestion_of, stream_socket::StreamSocket,
+    tcp_stream::SharedSocket,
+};
 
 /// A handle to a socket, to query the kernel while a protocol owns the socket.
 #[derive(Debug)]
@@ -74,12 +77,15 @@ impl Probe {
     }
 }
 
-/// Returns the buffers and the memory of a TCP socket, with its counters.
-pub(crate) fn tcp_link(socket: BorrowedFd<'_>) -> Link {
+/// Returns the buffers and the memory of a stream's socket, with its counters.
+pub(crate) fn stream_link(stream: &StreamSocket) -> Link {
+    let socket = stream.as_fd();
     let stats = kernel::tcp_stats(socket);
     let mtu = stats.as_ref().map(|stats| stats.mss);
     let congestion = congestion_of(&socket);
-    Link { mtu, congestion, stats: stats.map(TransportStats::Tcp), ..socket_link(socket) }
+    let unix_bytes_read = stream.unix_bytes_read();
+    let stats = stats.map(TransportStats::Tcp);
+    Link { unix_bytes_read, mtu, congestion, stats, ..socket_link(socket) }
 }
 
 fn socket_link(socket: BorrowedFd<'_>) -> Link {

@@ -107,7 +107,8 @@ impl<L: LinkSource> DrivenSession<L> {
 #[async_trait]
 impl<L: LinkSource> Session for DrivenSession<L> {
     async fn accept(&self) -> Result<Option<Incoming>, Error> {
-        self.incoming.lock().await.recv().await.transpose()
+        let incoming = self.incoming.lock().await.recv().await;
+        incoming.map(|incoming| incoming.map(Incoming::accepted)).transpose()
     }
 
     fn shut_down(&self) {

@@ -118,7 +118,7 @@ impl SharedSocket {
     /// Returns the state of the socket now, or when it was closed.
     pub(crate) fn link(&self) -> Link {
         match &*self.lock() {
-            State::Open(stream) => probe::tcp_link(stream.as_fd()),
+            State::Open(stream) => probe::stream_link(stream),
             State::Closed(link) => (**link).clone(),
         }
     }
@@ -148,7 +148,7 @@ impl SharedSocket {
     fn close(&self) {
         let state = &mut *self.lock();
         if let State::Open(stream) = state {
-            let link = probe::tcp_link(stream.as_fd());
+            let link = probe::stream_link(stream);
             drop(mem::replace(state, State::Closed(Box::new(link))));
         }
     }

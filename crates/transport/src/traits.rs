@@ -93,7 +93,9 @@ pub type Handshake = BoxFuture<'static, Result<Box<dyn Session>, Error>>;
 /// A connection of a server. Dropping it ends every exchange on it.
 #[async_trait]
 pub trait Session: Send + Sync {
-    /// Waits for the next request. Returns `None` once the client has ended the connection in good order.
+    /// Waits for the next request. Returns `None` once the client has ended the connection in good order. The caller must
+    /// call this while it answers other requests: with a finite [`Guards::data_frame_budget`](crate::Guards), an HTTP/2
+    /// connection is not read while a request waits to be accepted.
     ///
     /// # Errors
     /// Fails if the connection broke.
@@ -130,12 +132,24 @@ pub struct Incoming {
     pub request: Request<Body>,
     /// The handle that answers the request.
     pub responder: Box<dyn Responder>,
+    /// The count of a head that waits for the session, which ends when the value is dropped.
+    _waiting: Option<Box<dyn Send>>,
 }
 
 impl Incoming {
     /// Returns a request, and the way to answer it.
     pub fn new(request: Request<Body>, responder: Box<dyn Responder>) -> Self {
-        Self { request, responder }
+        Self { request, responder, _waiting: None }
+    }
+
+    /// Keeps `waiting` until the session accepts the request.
+    pub(crate) fn until_accepted(self, waiting: Option<impl Send + 'static>) -> Self {
+        Self { _waiting: waiting.map(|waiting| Box::new(waiting) as Box<dyn Send>), ..self }
+    }
+
+    /// Notes that the session has accepted the request.
+    pub(crate) fn accepted(self) -> Self {
+        Self { _waiting: None, ..self }
     }
 }
 

@@ -21,6 +21,17 @@ use crate::{
     verifier::{Listed, Verifier, fingerprint},
 };
 
+/// The settings of TLS that clients and servers have in common.
+#[derive(Clone, Copy)]
+pub(crate) struct TlsSettings<'a> {
+    /// The protocols to negotiate by ALPN.
+    pub(crate) alpn: &'a [&'a str],
+    pub(crate) ciphers: Ciphers,
+    pub(crate) oldest: TlsVersion,
+    /// The file for the secrets of connections.
+    pub(crate) key_log: Option<&'a KeyLog>,
+}
+
 /// A certificate with the chain to its root, and its private key.
 #[derive(Debug)]
 pub struct Identity {
@@ -79,15 +90,15 @@ impl Identity {
         certificate.is_some_and(|certificate| verify_server_name(&certificate, &name).is_ok())
     }
 
+    /// Returns the configuration of a server. `clients` are the authorities of the certificates that clients must
+    /// present.
     pub(crate) fn server_config(
         &self,
-        alpn: &[&str],
-        ciphers: Ciphers,
-        oldest: TlsVersion,
-        key_log: Option<&KeyLog>,
+        tls: TlsSettings<'_>,
         clients: Option<&ClientAuthorities>,
         resumption: Resumption,
     ) -> Result<Arc<ServerConfig>, Error> {
+        let TlsSettings { alpn, ciphers, oldest, key_log } = tls;
         let provider = provider(ciphers, oldest);
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(versions(oldest))
@@ -133,12 +144,10 @@ impl Trust {
     /// Returns the configuration of a client that resumes no session.
     pub(crate) fn client_config(
         &self,
-        alpn: &[&str],
-        ciphers: Ciphers,
-        oldest: TlsVersion,
-        key_log: Option<&KeyLog>,
+        tls: TlsSettings<'_>,
         identity: Option<&Identity>,
     ) -> Result<ClientConfig, Error> {
+        let TlsSettings { alpn, ciphers, oldest, key_log } = tls;
         let provider = provider(ciphers, oldest);
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(versions(oldest))

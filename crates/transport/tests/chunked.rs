@@ -1,5 +1,4 @@
 //! HTTP/1.1 bodies with chunks of exactly the chunk size on the wire. A raw socket parses them.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     pin::Pin,

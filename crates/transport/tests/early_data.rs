@@ -1,6 +1,5 @@
 //! Early data (RFC 8446 section 2.3): a server over TLS with a client that sends each part of its handshake when the
 //! test says so, and both ends over QUIC.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     io::{Cursor, ErrorKind, Read as _, Write as _},

@@ -1,6 +1,5 @@
 //! Bodies over every protocol: they arrive unchanged in both directions, and a failed body is distinguished from a
 //! complete one.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     pin::Pin,

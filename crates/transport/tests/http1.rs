@@ -1,7 +1,4 @@
 //! HTTP/1.1 with peers that use unusual parts of the protocol.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
 
 use std::time::Duration;
 
@@ -18,7 +15,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use common::{count, listen, read_to_end, read_until, request, session, soon};
+use crate::common::{count, listen, read_to_end, read_until, request, session, soon};
 
 fn server() -> Box<dyn Listener> {
     let mut guards = Guards::default();

@@ -1,7 +1,4 @@
 //! HTTP/2 with unknown clients: a faulty stream does not affect others, and the cost of a client is bounded.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-
-mod common;
 
 use std::time::Duration;
 
@@ -15,7 +12,7 @@ use longhaul_transport::{
 use record::{H2_SEND_BUFFER, LimitValue, Limits, Profile};
 use tokio::{io::AsyncWriteExt as _, time::timeout};
 
-use common::{count, http2::*, listen, request, soon};
+use crate::common::{count, http2::*, listen, request, soon};
 
 /// Returns the bounds of a server of unknown clients.
 fn guards() -> Guards {
@@ -295,6 +292,49 @@ async fn a_connection_goes_on_after_a_head_that_is_too_large() {
     client.get(3).await;
     count(request(session.as_ref()).await).await;
     assert_eq!(client.body(3).await, b"0");
+}
+
+#[tokio::test]
+async fn a_connection_goes_on_after_a_head_with_too_many_fields() {
+    let (mut client, session) = End::connect(server().as_ref(), 65_535).await;
+    // The field is `accept-charset:` of the static table.
+    let head = |fields| [GET, &vec![0x8f; fields]].concat();
+    client.send(HEADERS, END_STREAM | END_HEADERS, 1, &head(101)).await;
+    assert_eq!(client.find(HEADERS, 1).await.flags & END_STREAM, END_STREAM);
+    assert_eq!(told(session.as_ref()).await, Some(431));
+    client.send(HEADERS, END_STREAM | END_HEADERS, 3, &head(100)).await;
+    let incoming = request(session.as_ref()).await;
+    assert_eq!(incoming.request.headers().len(), 100);
+    count(incoming).await;
+    assert_eq!(client.body(3).await, b"0");
+}
+
+#[tokio::test]
+async fn a_head_whose_end_is_withheld_ends_its_connection_once_it_is_too_large() {
+    let (mut client, session) = End::connect(server().as_ref(), 65_535).await;
+    // The value of the field claims a megabyte.
+    client.send(HEADERS, END_STREAM, 1, &[GET, b"\x00\x01x\x7f\x81\x80\x40"].concat()).await;
+    for _ in 0..4 {
+        client.send(CONTINUATION, 0, 1, &[b'a'; 40_000]).await;
+    }
+    let goaway = client.find(GOAWAY, 0).await;
+    assert_eq!(goaway.payload[4..8], [0, 0, 0, 11], "ENHANCE_YOUR_CALM");
+    assert_eq!(told(session.as_ref()).await, None);
+}
+
+#[tokio::test]
+async fn heads_are_not_read_until_the_session_accepts_those_before() {
+    let (mut client, session) = End::connect(server().as_ref(), 65_535).await;
+    for stream in (1..200).step_by(2) {
+        client.send(HEADERS, END_STREAM | END_HEADERS, stream, &[GET, &[0x8f; 90]].concat()).await;
+    }
+    client.send(PING, 0, 0, &[7; 8]).await;
+    let answered = async { client.find(PING, 0).await };
+    assert!(timeout(Duration::from_millis(300), answered).await.is_err(), "the heads wait");
+    for stream in (1..200).step_by(2) {
+        count(request(session.as_ref()).await).await;
+        assert_eq!(client.body(stream).await, b"0");
+    }
 }
 
 #[tokio::test]

@@ -1,8 +1,5 @@
 //! The window of an HTTP/2 connection that follows its path (`--h2-window auto`): it grows only as bodies are read,
 //! within its bound, and holds back the sender of a body whose reader stands still.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-
-mod common;
 
 use std::{
     pin::Pin,
@@ -25,7 +22,7 @@ use longhaul_transport::{
 use record::{H2_SEND_BUFFER, H2_WINDOW, LimitValue, Limits, Profile};
 use tokio::time::{sleep, timeout};
 
-use common::soon;
+use crate::common::soon;
 
 const LENGTH: u64 = 48 << 20;
 

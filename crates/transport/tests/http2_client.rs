@@ -1,7 +1,4 @@
 //! A client of HTTP/2: it reports why its server ended a stream or a connection, and reads an answer that has arrived.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-
-mod common;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -19,7 +16,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use common::{http2::*, soon};
+use crate::common::{http2::*, soon};
 
 /// The heads of responses: 200, and 413 as a literal.
 const OK: &[u8] = b"\x88";

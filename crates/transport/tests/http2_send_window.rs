@@ -1,7 +1,4 @@
 //! HTTP/2 to clients that return little credit: long bodies leave a part of the connection's window to short answers.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-
-mod common;
 
 use std::time::Duration;
 
@@ -13,7 +10,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 use longhaul_transport::{Body, BodyError, Guards, Incoming, Listener};
 use tokio::{io::AsyncWriteExt as _, time::timeout};
 
-use common::{count, http2::*, listen, request, soon};
+use crate::common::{count, http2::*, listen, request, soon};
 
 const WINDOW: u32 = 65_535;
 

@@ -1,5 +1,4 @@
 //! The receive windows of QUIC connections of unknown clients, which grow from one budget.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
 //! Limits with invalid values: every connection and listener that uses one fails.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use longhaul_transport::{
     Bind, Error, Identity, Listener, Peer, Trust, all, listen_cleartext, listen_quic, listen_secured,

@@ -1,5 +1,4 @@
 //! The resumption of TLS sessions over every HTTP protocol, and its permission.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{sync::Arc, time::Duration};
 

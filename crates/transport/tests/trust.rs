@@ -1,6 +1,5 @@
 //! The trust of a client: it accepts only its trusted certificate, and only for the dialled name. Both ends refuse
 //! another application protocol.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{fs, sync::Arc};
 

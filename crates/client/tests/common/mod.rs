@@ -1,5 +1,7 @@
 //! A server in the process of the test, and a client of that server.
 
+pub(crate) mod raw;
+
 use std::time::Duration;
 
 use http::{Method, Request, Response};

@@ -175,7 +175,8 @@ fn trim(file: &File, claim: Option<&Claim>, bytes: u64) -> io::Result<()> {
     }
 }
 
-/// The file of a body that waits for further bytes, without blocks of memory. Dropping this value removes the file.
+/// A partial body during a pause: its file and its share of the quota, without write buffers. Dropping this value
+/// removes the file.
 #[derive(Debug)]
 pub(super) struct Paused {
     draft: Draft,

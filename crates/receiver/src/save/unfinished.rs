@@ -51,12 +51,15 @@ const ATTEMPTS: u32 = 3;
 #[derive(Debug)]
 pub(super) struct Unfinished {
     file: Arc<File>,
-    place: Place,
+    name: FileName,
 }
 
+/// The name of an unfinished file.
 #[derive(Debug)]
-enum Place {
+enum FileName {
+    /// The file has no name (O_TMPFILE).
     Unnamed,
+    /// The file has a hidden, random name.
     Hidden(TempPath),
 }
 
@@ -66,7 +69,7 @@ impl Unfinished {
     pub(super) fn create(folder: &Path, replaced: Option<&Metadata>) -> io::Result<Self> {
         let mode = mode(replaced);
         match unnamed(folder, mode) {
-            Some(file) => Ok(Self { file: Arc::new(file), place: Place::Unnamed }),
+            Some(file) => Ok(Self { file: Arc::new(file), name: FileName::Unnamed }),
             None => Self::hidden(folder, mode),
         }
     }
@@ -83,7 +86,7 @@ impl Unfinished {
             lock(&file)?;
             // Another process may have removed the file before the file was locked.
             if file.metadata()?.nlink() > 0 {
-                return Ok(Self { file: Arc::new(file), place: Place::Hidden(path) });
+                return Ok(Self { file: Arc::new(file), name: FileName::Hidden(path) });
             }
         }
         Err(io::Error::other("another process removes new files"))
@@ -101,17 +104,17 @@ impl Unfinished {
         if let Some(old) = &old {
             take_over(&self.file, old);
         }
-        let Self { file, place } = self;
-        let named = match (place, existing) {
-            (Place::Unnamed, Existing::Keep) => link(&file, path),
-            (Place::Unnamed, _) => match link(&file, path) {
+        let Self { file, name } = self;
+        let named = match (name, existing) {
+            (FileName::Unnamed, Existing::Keep) => link(&file, path),
+            (FileName::Unnamed, _) => match link(&file, path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => replace(&file, path),
                 linked => linked,
             },
-            (Place::Hidden(hidden), Existing::Keep) => {
+            (FileName::Hidden(hidden), Existing::Keep) => {
                 hidden.persist_noclobber(path).map_err(|error| error.error)
             }
-            (Place::Hidden(hidden), _) => hidden.persist(path).map_err(|error| error.error),
+            (FileName::Hidden(hidden), _) => hidden.persist(path).map_err(|error| error.error),
         };
         match named {
             Err(error) if existing == Existing::Overwrite && old.is_some() && is_irreplaceable(&error) => {

@@ -13,7 +13,7 @@ pub(crate) struct Gate {
     identity: Option<Identity>,
 }
 
-/// A request that was admitted.
+/// The kind of an admitted request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admitted {
     /// A request that the server answers.

@@ -18,12 +18,12 @@ impl Traffic {
         self.0.sum(|served| served.requests.load(Relaxed))
     }
 
-    /// Returns the body bytes that were read so far, of all requests together.
+    /// Returns the number of body bytes that were read so far, of all requests together.
     pub fn received_bytes(&self) -> u64 {
         self.0.sum(|served| served.received.load(Relaxed))
     }
 
-    /// Returns the body bytes that were handed to the connections so far, of all responses together.
+    /// Returns the number of body bytes that were handed to the connections so far, of all responses together.
     pub fn sent_bytes(&self) -> u64 {
         self.0.sum(|served| served.sent.load(Relaxed))
     }

@@ -3,6 +3,7 @@
 
 use std::mem;
 
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use metrics::{Meter, Stamp};
 use receiver::{Receipt, save::SaveError};
@@ -50,7 +51,7 @@ pub(super) enum AppendError {
     #[error("the request was given up")]
     GivenUp,
     #[error("the content broke off: {0}")]
-    Broken(BodyError),
+    Broken(#[source] BodyError),
     #[error("the content ended after {received} bytes instead of {expected}")]
     Length { received: u64, expected: u64 },
     #[error("the upload has {bytes} bytes instead of {length}")]
@@ -97,7 +98,9 @@ impl Append {
         let before = (open.partial.bytes(), open.stated.clone());
         let began = Stamp::now();
         let verified = Verified::new(&mut body, content);
-        let received = receive(open, &held.resource, verified, most, &meter, stop, &mut held.turn).await;
+        let mut receiving =
+            Receiving { open, resource: &held.resource, most, meter: &meter, turn: &mut held.turn };
+        let received = receiving.run(verified, stop).await;
         open.spent += began.elapsed();
         let received = received.and_then(|received| match announced {
             Some(expected) if expected != received => Err(AppendError::Length { received, expected }),
@@ -138,45 +141,67 @@ fn settle(held: &mut Held, is_over: bool, before: (u64, Stated)) {
     }
 }
 
-/// Receives content, and returns the number of its bytes.
-async fn receive(
-    open: &mut Open,
-    resource: &Resource,
-    mut body: Verified<'_>,
+/// The reception of the content of one request.
+struct Receiving<'a> {
+    open: &'a mut Open,
+    resource: &'a Resource,
+    /// The most bytes that the upload may have.
     most: u64,
-    meter: &Meter,
-    mut stop: oneshot::Receiver<()>,
-    turn: &mut Turn,
-) -> Result<u64, AppendError> {
-    let (mut flow, mut received) = (meter.flow(), 0);
-    loop {
-        // Only the wait for bytes is cancelled, never the write of bytes that have arrived.
+    meter: &'a Meter,
+    turn: &'a mut Turn,
+}
+
+impl Receiving<'_> {
+    /// Receives content until it ends, and returns the number of its bytes.
+    async fn run(
+        &mut self,
+        mut body: Verified<'_>,
+        mut stop: oneshot::Receiver<()>,
+    ) -> Result<u64, AppendError> {
+        let (mut flow, mut received) = (self.meter.flow(), 0);
+        while let Some(piece) = self.piece(&mut body, &mut stop).await? {
+            let length = piece.len() as u64;
+            self.check_room(length)?;
+            flow.pass(piece.len());
+            self.open.partial.take(piece.clone()).await?;
+            self.open.stated.update(&piece);
+            received += length;
+            self.resource.extend();
+        }
+        flow.finish();
+        Ok(received)
+    }
+
+    /// Waits for the next piece of the content; `None` at its end. Only this wait is cancelled, never the write of bytes
+    /// that have arrived.
+    async fn piece(
+        &mut self,
+        body: &mut Verified<'_>,
+        stop: &mut oneshot::Receiver<()>,
+    ) -> Result<Option<Bytes>, AppendError> {
         let frame = tokio::select! {
             biased;
-            _ = &mut stop => return Err(AppendError::GivenUp),
-            () = turn.ended() => return Err(AppendError::Superseded),
+            _ = stop => return Err(AppendError::GivenUp),
+            () = self.turn.ended() => return Err(AppendError::Superseded),
             frame = body.frame() => frame,
         };
-        let piece = match frame {
-            None => break,
-            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+        match frame {
+            None => Ok(None),
+            Some(Ok(frame)) => Ok(Some(frame.into_data().unwrap_or_default())),
             Some(Err(error)) => {
-                return Err(error.downcast::<Mismatch>().map_or_else(AppendError::Broken, |e| (*e).into()));
+                Err(error.downcast::<Mismatch>().map_or_else(AppendError::Broken, |e| (*e).into()))
             }
-        };
-        let length = piece.len() as u64;
-        if length > most.saturating_sub(open.partial.bytes()) {
-            let is_known = resource.length().is_some_and(|known| known <= most);
-            return Err(if is_known { AppendError::BeyondLength } else { AppendError::TooLarge(most) });
         }
-        flow.pass(piece.len());
-        open.partial.take(piece.clone()).await?;
-        open.stated.update(&piece);
-        received += length;
-        resource.extend();
     }
-    flow.finish();
-    Ok(received)
+
+    /// Checks that the upload has room for `length` further bytes.
+    fn check_room(&self, length: u64) -> Result<(), AppendError> {
+        if length <= self.most.saturating_sub(self.open.partial.bytes()) {
+            return Ok(());
+        }
+        let is_known = self.resource.length().is_some_and(|known| known <= self.most);
+        Err(if is_known { AppendError::BeyondLength } else { AppendError::TooLarge(self.most) })
+    }
 }
 
 /// Checks that the last request completes an upload of known length.

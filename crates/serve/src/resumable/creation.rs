@@ -54,12 +54,14 @@ impl Uploads {
     pub(crate) async fn create(
         &self,
         creation: Creation,
-        request: &Parts,
+        request: Parts,
         body: Body,
         name: Result<SafeName, NameError>,
         mut reply: Reply<'_>,
     ) -> ConnectionFate {
-        let (resource, content) = match self.admit_creation(creation, request, name).await {
+        let admitted = self.admit_creation(creation, &request, name).await;
+        drop(request);
+        let (resource, content) = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => return reply.refuse(refusal, body).await,
         };

@@ -39,19 +39,20 @@ impl Uploads {
     pub(crate) async fn serve_resource(
         &self,
         id: &str,
-        request: &Parts,
+        request: Parts,
         body: Body,
         reply: Reply<'_>,
     ) -> ConnectionFate {
         let Some(resource) = self.partials.find(id) else {
             return reply.refuse(unknown(), body).await;
         };
-        match request.method {
-            Method::PATCH => match Patch::of(request) {
-                Ok(patch) => self.patch(id, &resource, patch, body, reply).await,
-                Err(refusal) => reply.refuse(refusal, body).await,
-            },
-            Method::DELETE => {
+        let method = request.method.clone();
+        let patch = (method == Method::PATCH).then(|| Patch::of(&request));
+        drop(request);
+        match (method, patch) {
+            (_, Some(Ok(patch))) => self.patch(id, &resource, patch, body, reply).await,
+            (_, Some(Err(refusal))) => reply.refuse(refusal, body).await,
+            (Method::DELETE, None) => {
                 Held::of(&resource).await.set(State::Gone);
                 self.partials.remove(id);
                 reply.send(response::with_status(StatusCode::NO_CONTENT, body::empty())).await

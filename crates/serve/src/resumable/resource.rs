@@ -62,7 +62,8 @@ pub(super) struct Open {
 }
 
 impl Resource {
-    /// Creates a resource, which expires `ttl` after its last byte.
+    /// Creates the resource of an upload of `length` bytes, if that is known. It expires `ttl` after its creation or its
+    /// last byte. `replaces` is true if a file already has the upload's name.
     pub(super) fn new(open: Open, length: Option<u64>, replaces: bool, ttl: Duration) -> Self {
         let facts = Facts { length, expires: Instant::now() + ttl, stage: Stage::Open };
         Self {

@@ -81,7 +81,7 @@ impl Partials {
         self.resources().get(id).filter(|resource| resource.expires() > Instant::now()).cloned()
     }
 
-    /// Removes a resource.
+    /// Removes a resource from the table. A request that holds the resource can still complete.
     pub(super) fn remove(&self, id: &str) {
         self.resources().remove(id);
     }

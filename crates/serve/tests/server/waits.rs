@@ -61,20 +61,26 @@ async fn a_slow_reader_of_a_unix_socket_gets_all_bytes_of_large_chunks() {
     options.listen_tls = options.listen;
     options.listen_unix = Some(path.clone());
     let _server = Running::start(options);
-    let peer = Peer::new(([127, 0, 0, 1], 1).into(), "localhost", Trust::AnyCertificate);
-    let h1c = transport::by_name("h1c").unwrap();
-    let connection = h1c.connect(&peer.with_unix_socket(path), &Limits::default()).await.unwrap();
-    let get = request("h1c", Method::GET, "/?size=2MiB&chunk=1MiB", body::empty());
-    let mut body = connection.exchange(get).await.unwrap().into_body();
-    let mut received = 0;
-    // At 400 KiB/s, each chunk takes more than two idle timeouts.
-    while let Some(frame) = timeout(Duration::from_secs(20), body.frame()).await.unwrap() {
-        let length = frame.unwrap_or_else(|error| panic!("{error} after {received}"));
-        let length = length.into_data().map_or(0, |data| data.len());
-        received += length;
-        sleep(Duration::from_nanos(length as u64 * 2400)).await;
-    }
-    assert_eq!(received, LENGTH);
+    let slow = ["h1c", "h2c"].map(|protocol| {
+        let peer = Peer::new(([127, 0, 0, 1], 1).into(), "localhost", Trust::AnyCertificate);
+        let peer = peer.with_unix_socket(path.clone());
+        async move {
+            let transport = transport::by_name(protocol).unwrap();
+            let connection = transport.connect(&peer, &narrow()).await.unwrap();
+            let get = request(protocol, Method::GET, "/?size=2MiB&chunk=1MiB", body::empty());
+            let mut body = connection.exchange(get).await.unwrap().into_body();
+            let mut received = 0;
+            // At 400 KiB/s, each chunk takes more than two idle timeouts.
+            while let Some(frame) = body.frame().await {
+                let length = frame.unwrap_or_else(|error| panic!("{protocol}: {error} after {received}"));
+                let length = length.into_data().map_or(0, |data| data.len());
+                received += length;
+                sleep(Duration::from_nanos(length as u64 * 2400)).await;
+            }
+            assert_eq!(received, LENGTH, "{protocol}");
+        }
+    });
+    timeout(Duration::from_secs(60), futures_util::future::join_all(slow)).await.unwrap();
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ pub(super) trait Calls: Clone + Send + Sync + 'static {
     /// Returns the bytes that one read of a body asks for.
     fn read(&self) -> usize;
 
-    /// Sends a body. `cork` belongs to the socket of the stream.
+    /// Sends a body. `cork` must belong to the socket of `write`.
     fn send<S: Stream>(
         &self,
         write: &mut WriteHalf<S>,

@@ -1,10 +1,4 @@
 //! Clients and servers that write bytes themselves, and servers for unknown clients.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "not every test uses all of it, and a test fails by panicking"
-)]
 
 pub(crate) mod http2;
 

@@ -49,7 +49,12 @@ pub(crate) fn strict() -> Guards {
 
 /// Returns a client of a server that answers every request with the length of its body, and the reports of that server.
 pub(crate) async fn answering() -> (Peer, Reports) {
-    let server = Server::new(strict());
+    answering_with(strict()).await
+}
+
+/// Returns the same with other bounds.
+pub(crate) async fn answering_with(guards: Guards) -> (Peer, Reports) {
+    let server = Server::new(guards);
     let (peer, session) = server.connect().await;
     let (report, reports) = mpsc::unbounded_channel();
     tokio::spawn(async move {

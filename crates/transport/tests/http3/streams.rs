@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use http::Response;
-use longhaul_transport::body;
+use longhaul_transport::{WindowBudget, body};
 use quinn::VarInt;
 use tokio::time::{Instant, timeout};
 
 use super::{
     peer::{
-        Answer, EXCESSIVE_LOAD, NO_ERROR, REQUEST_CANCELLED, REQUEST_INCOMPLETE, data, frame_head, get, put,
-        soon,
+        Answer, EXCESSIVE_LOAD, NO_ERROR, Peer, REQUEST_CANCELLED, REQUEST_INCOMPLETE, REQUEST_REJECTED,
+        data, frame_head, get, put, soon,
     },
-    server::{Server, answering, read, strict},
+    server::{Reports, Server, answering, answering_with, read, strict},
 };
 
 /// H3_REQUEST_CANCELLED (RFC 9114 section 8.1), as the client sends it.
@@ -33,6 +33,67 @@ async fn a_head_that_is_too_large_has_status_431_and_the_connection_goes_on() {
     running.send.finish().unwrap();
     assert_eq!(reports.of("/running").await, Ok(10));
     assert_eq!(running.answer().await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_head_with_too_many_fields_has_status_431_and_the_connection_goes_on() {
+    let (peer, _reports) = answering().await;
+    for (fields, status) in [(101, 431), (100, 200)] {
+        let answer = peer.request(&put("/a", &vec![("a", "b"); fields])).await.answer().await;
+        assert_eq!(answer.unwrap().status, status);
+    }
+}
+
+/// A server whose connections begin with a small window, and whose clients have time for a head.
+async fn patient() -> (Peer, Reports) {
+    let mut guards = strict();
+    guards.header_timeout = Duration::from_secs(20);
+    guards.receive_budget = Some(WindowBudget::new(1 << 20));
+    answering_with(guards).await
+}
+
+#[tokio::test]
+async fn heads_that_arrive_in_parts_at_once_are_all_answered_if_they_are_short() {
+    let (peer, _reports) = patient().await;
+    let head = put("/a", &[("short", &"x".repeat(900))]);
+    let (first, last) = head.split_at(head.len() - 1);
+    let mut exchanges = Vec::new();
+    for _ in 0..20 {
+        exchanges.push(peer.begin(first).await);
+    }
+    for exchange in &mut exchanges {
+        exchange.send.write_all(last).await.unwrap();
+        exchange.send.finish().unwrap();
+    }
+    for exchange in exchanges {
+        assert_eq!(exchange.answer().await.unwrap().status, 200);
+    }
+}
+
+/// The client may make a rejected request again (RFC 9114 section 4.1.1).
+#[tokio::test]
+async fn long_heads_beyond_the_memory_for_heads_are_rejected_until_others_are_complete() {
+    let (peer, _reports) = patient().await;
+    let head = put("/a", &[("long", &"x".repeat(60_000))]);
+    let (first, last) = head.split_at(10_000);
+    let mut exchanges = Vec::new();
+    for _ in 0..20 {
+        exchanges.push(peer.begin(first).await);
+    }
+    let mut rejected = 0;
+    for mut exchange in exchanges {
+        let written = exchange.send.write_all(last).await.is_ok();
+        let _ = exchange.send.finish();
+        match exchange.answer().await {
+            Ok(answer) => assert!(written && answer.status == 200),
+            Err(code) => {
+                assert_eq!(code, REQUEST_REJECTED);
+                rejected += 1;
+            }
+        }
+    }
+    assert!((1..20).contains(&rejected), "{rejected}");
+    assert_eq!(peer.request(&head).await.answer().await.unwrap().status, 200);
 }
 
 #[tokio::test]

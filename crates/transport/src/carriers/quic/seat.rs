@@ -93,7 +93,7 @@ pub(super) struct Seat {
     id: u64,
     /// The bytes that have passed.
     passed: Arc<AtomicU64>,
-    /// True while the connection has no window that renews itself and may grow.
+    /// True unless the window of the connection renews itself and may grow.
     limited: AtomicBool,
     buffer: SharedBuffer,
 }

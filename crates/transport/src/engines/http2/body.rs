@@ -11,7 +11,13 @@ use h2::{Reason, SendStream};
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
 
-use super::{PROTOCOL, failure::Failure, send_window::Share, server::Control, turns::Turns};
+use super::{
+    PROTOCOL,
+    failure::Failure,
+    send_window::{MOST_PIECES, Share},
+    server::Control,
+    turns::Turns,
+};
 use crate::{Body, BodyError, Error};
 
 /// A body that is being sent. Dropping it before its end resets the stream, and no other.
@@ -155,17 +161,25 @@ impl Sending {
         self.capacity(1).await.map(drop)
     }
 
-    /// Sends a chunk as the windows admit it.
+    /// Sends a chunk as the windows admit it. After a small piece behind a long queue, waits until the
+    /// queue is empty.
     async fn send_pieces(&mut self, mut rest: Bytes, is_last: bool) -> Result<(), Error> {
+        let longest_queue = self.send_buffer.saturating_add(rest.len());
         while !rest.is_empty() {
             let admitted = self.admitted(rest.len()).await?;
             let piece = rest.split_to(admitted.min(rest.len()));
-            self.stream.send_data(piece, is_last && rest.is_empty()).map_err(broken)?;
+            let (length, is_end) = (piece.len(), is_last && rest.is_empty());
+            self.stream.send_data(piece, is_end).map_err(broken)?;
+            let may_be_long = length.saturating_mul(MOST_PIECES as usize) < longest_queue;
+            if !is_end && may_be_long && self.share.as_ref().is_some_and(|share| share.is_long(length)) {
+                self.written().await?;
+            }
         }
         Ok(())
     }
 
-    /// Waits until some of `wanted` bytes may be sent. Returns the number of bytes that may be sent.
+    /// Waits until at least one of `wanted` bytes may be sent. Returns the number of bytes that may be sent now; it may
+    /// exceed `wanted`.
     async fn admitted(&mut self, wanted: usize) -> Result<usize, Error> {
         loop {
             let room = self.room().await?;

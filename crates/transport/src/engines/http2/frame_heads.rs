@@ -15,10 +15,11 @@ const NUMBER: u32 = 4;
 const DATA: u8 = 0;
 const PADDED: u8 = 8;
 
-/// The types of HEADERS, RST_STREAM and WINDOW_UPDATE (RFC 9113 sections 6.2, 6.4 and 6.9).
+/// The types of HEADERS, RST_STREAM, WINDOW_UPDATE and CONTINUATION (RFC 9113 sections 6.2, 6.4, 6.9 and 6.10).
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
 
 /// The header of a frame (RFC 9113 section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +38,10 @@ pub(super) enum Kind {
         /// The bytes that flow control counts.
         flow: u32,
     },
-    /// HEADERS.
-    Headers,
+    /// HEADERS, with its length in bytes.
+    Headers(u32),
+    /// CONTINUATION, with its length in bytes.
+    Continuation(u32),
     /// RST_STREAM, with its error code.
     Reset(u32),
     /// WINDOW_UPDATE, with its increment in bytes.
@@ -105,7 +108,8 @@ impl Parser {
         let padding = if more > 0 { i0.into() } else { 0 };
         let kind = match kind {
             DATA => Kind::Data { payload: unread.saturating_sub(padding), flow: length },
-            HEADERS => Kind::Headers,
+            HEADERS => Kind::Headers(length),
+            CONTINUATION => Kind::Continuation(length),
             RST_STREAM if more > 0 => Kind::Reset(u32::from_be_bytes([i0, i1, i2, i3])),
             WINDOW_UPDATE if more > 0 => Kind::Credit(without_reserved([i0, i1, i2, i3])),
             _ => Kind::Other,
@@ -164,7 +168,8 @@ mod tests {
         let bytes = [
             vec![0; PREFACE as usize],
             frame(DATA, 0, 1, b"x"),
-            frame(1, 4, 3, b"head"),
+            frame(1, 0, 3, b"head"),
+            frame(9, 4, 3, b"er"),
             frame(DATA, 0, 3, b""),
             frame(DATA, PADDED, 5, &padded),
             frame(RST_STREAM, 0, 3, &[0, 0, 0, 8]),
@@ -176,7 +181,8 @@ mod tests {
         let data = |payload, flow| Kind::Data { payload, flow };
         let expected = [
             (1, data(1, 1)),
-            (3, Kind::Headers),
+            (3, Kind::Headers(4)),
+            (3, Kind::Continuation(2)),
             (3, data(0, 0)),
             (5, data(3, 254)),
             (3, Kind::Reset(8)),

@@ -13,6 +13,7 @@ use crate::{
 use frame_heads::{PREFACE, Parser};
 use gather::{Gather, Gathering};
 use turns::{QUOTA, ReadQuota, Turns};
+pub(crate) use watched::READ_BEYOND;
 
 mod bandwidth_delay;
 mod body;
@@ -21,6 +22,7 @@ mod failure;
 mod footprint;
 mod frame_heads;
 mod gather;
+mod heads;
 mod opening;
 mod receiving;
 mod refusals;

@@ -1,11 +1,11 @@
 //! The connection window of a client (RFC 9113 section 5.2), which bounds the bytes that a server sends, and a reserve
 //! in it for short answers.
 //!
-//! A client that cancels a download, or stops reading it, need not return the credit of that download. One such
-//! download could use up the connection's whole window for good, and the receipt of a finished upload could not be
-//! sent. Therefore long bodies leave [`RESERVE`] bytes of the window to short ones. The flow control of nginx
-//! (ngx_http_v2_filter_module.c), nghttp2 (nghttp2_session.c) and h2 (proto/streams/prioritize.rs) has no such reserve:
-//! there, the receipt waits for credit.
+//! A client that cancels a download, or stops reading it, need not return the credit of that download. One
+//! such download could use up the connection's whole window for good, and the receipt of a finished upload
+//! could not be sent. Therefore long bodies leave [`RESERVE`] bytes of the window to short ones. The flow
+//! control of nginx (ngx_http_v2_filter_module.c), nghttp2 (nghttp2_session.c) and h2
+//! (proto/streams/prioritize.rs) has no such reserve: there, the receipt waits for credit.
 
 use std::{
     collections::HashMap,
@@ -37,6 +37,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// once. Otherwise only the bytes that the stream's own window admits are queued: a stream whose window is closed must
 /// not use up the connection's window.
 const AMPLE: u32 = 4;
+
+/// The most pieces of one size that a stream queues. h2 keeps an entry of 160 bytes for each, which its send
+/// buffer does not count: a buffer of 256 KiB would hold pieces of one byte with 80 MiB of entries.
+pub(super) const MOST_PIECES: u32 = 256;
 
 /// The send window of one connection. Clones share the window.
 #[derive(Clone, Debug, Default)]
@@ -100,8 +104,8 @@ impl SendWindow {
         self.0.more.notify_waiters();
     }
 
-    /// Counts a DATA frame whose head was written. Bytes beyond those that [`Share::take`] has queued belong to a short
-    /// answer.
+    /// Counts a DATA frame whose head was written. Bytes beyond those that [`Share::take`] has queued belong
+    /// to a short answer.
     pub(super) fn written(&self, stream: u32, bytes: u32) {
         let state = &mut *self.lock();
         let mut more = bytes;
@@ -202,6 +206,13 @@ impl Share {
             }
             changed.await;
         }
+    }
+
+    /// Returns whether the stream has queued too many bytes for pieces of `piece` bytes, and must wait until they are
+    /// [written](Self::written).
+    pub(super) fn is_long(&self, piece: usize) -> bool {
+        let most = u32::try_from(piece).unwrap_or(u32::MAX).saturating_mul(MOST_PIECES);
+        self.window.lock().queues.get(&self.stream).is_some_and(|queue| queue.bytes > most)
     }
 
     /// Takes room for a chunk of `chunk` bytes, of which the stream's own window admits `admitted`. Returns the number

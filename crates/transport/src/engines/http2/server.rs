@@ -15,7 +15,7 @@ use h2::{
     Reason,
     server::{Builder, Connection, SendResponse},
 };
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
@@ -24,7 +24,7 @@ use super::{
     Http2, PROTOCOL, Sizing,
     body::Sending,
     failure::Failure,
-    layered,
+    heads, layered,
     opening::{self, Opening},
     receiving::Http2Body,
     refusals::MOST_REFUSED,
@@ -55,7 +55,7 @@ pub(super) async fn start(
     let send_buffer = engine.send_buffer;
     let wake = CloseSignal::default();
     let opening = opening(engine, guards.receive_budget.as_ref(), &wake).map(Arc::new);
-    let watch = (guards.data_frame_budget < usize::MAX).then(Watch::default);
+    let watch = (guards.data_frame_budget < usize::MAX).then(|| Watch::new(guards.header_bytes));
     let stream = Watched::new(layered(engine.layers, stream, &info, &turns), watch.clone());
     let mut builder = Builder::new();
     builder
@@ -74,11 +74,13 @@ pub(super) async fn start(
     {
         tasks.spawn(opening.clone().follow_path(pings));
     }
-    let (streams, waiting) = (guards.streams, guards.streams.saturating_add(MOST_REFUSED));
+    let waiting = guards.streams.saturating_add(MOST_REFUSED);
+    let bounds = (guards.streams, guards.header_count);
     let link = CountedLink { info, turns: turns.clone(), window: engine.window, opening: opening.clone() };
     Ok(DrivenSession::woken_by(wake, waiting, link, |arrivals, close| {
         let control = Arc::new(Control::new(close, opening, send_buffer, turns.clone()));
-        let driven = turns.count(drive(connection, Reports { arrivals, streams }, control, watch));
+        let (streams, fields) = bounds;
+        let driven = turns.count(drive(connection, Reports { arrivals, streams, fields }, control, watch));
         async move {
             driven.await;
             drop(tasks);
@@ -142,12 +144,23 @@ async fn drive(
                 reports.refused(refused);
                 continue;
             }
-            accepted = connection.accept() => accepted,
+            accepted = accept(&mut connection, watch.as_ref()) => accepted,
         };
-        let Some(accepted) = accepted else { return };
-        let incoming = accepted
-            .map(|(request, respond)| incoming(request, respond, &control, watch.as_ref()))
-            .map_err(broken);
+        let incoming = match accepted {
+            Some(Ok((request, respond))) if request.headers().len() > reports.fields => {
+                reports.refused(too_many_fields(respond, watch.as_ref()));
+                continue;
+            }
+            Some(Ok((request, respond))) => Ok(incoming(request, respond, &control, watch.as_ref())),
+            Some(Err(error)) => Err(broken(error)),
+            None => {
+                let is_refused = watch.is_some_and(|watch| watch.heads.is_excessive());
+                if is_refused {
+                    reports.refused(Error::refused(PROTOCOL, None, "the frames of a head are too large"));
+                }
+                return;
+            }
+        };
         // The channel has room for as many requests as the settings admit streams.
         if reports.arrivals.try_send(incoming).is_err() {
             return;
@@ -155,9 +168,46 @@ async fn drive(
     }
 }
 
+/// A request, and the handle to answer it.
+type Accepted = (Request<h2::RecvStream>, SendResponse<Bytes>);
+
+/// Returns the next request. The connection is read again once all requests that were read have been handed over. It is
+/// ended if the frames of a head are too large.
+async fn accept(
+    connection: &mut Connection<impl Stream, Bytes>,
+    watch: Option<&Watch>,
+) -> Option<Result<Accepted, h2::Error>> {
+    poll_fn(|cx| {
+        loop {
+            let accepted = connection.poll_accept(cx);
+            let Some(Watch { heads, .. }) = watch.filter(|_| accepted.is_pending()) else { return accepted };
+            let should_read = heads.settle();
+            if heads.take_excess() {
+                connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            } else if !should_read {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
+}
+
+/// Answers a head that has too many fields. Returns the refusal.
+fn too_many_fields(mut respond: SendResponse<Bytes>, watch: Option<&Watch>) -> Error {
+    watch.iter().for_each(|watch| watch.refusals.is_over(respond.stream_id().as_u32()));
+    let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    // The send fails only if the client has reset the stream.
+    let _ = respond.send_response(response, true);
+    Error::refused(PROTOCOL, Some(status), "the head of a request has too many fields")
+}
+
 /// The sender of requests and refusals to the session.
 struct Reports {
     arrivals: Arrivals,
+    /// The most fields in a head.
+    fields: usize,
     /// The most concurrent requests, for which there is always room.
     streams: u32,
 }
@@ -199,9 +249,15 @@ fn incoming(
     let counted = watch.map(|watch| watch.small_frames.stream(respond.stream_id().as_u32()));
     let unanswered = watch.map(|watch| watch.send_window.request());
     let windowed = control.opening.clone();
-    let request = request.map(|stream| Http2Body::new(stream).with_bounds(windowed, counted).boxed_unsync());
+    let (mut head, stream) = request.into_parts();
+    let waiting = watch.map(|watch| {
+        heads::copy(&mut head);
+        watch.heads.handed_over()
+    });
+    let body = Http2Body::new(stream).with_bounds(windowed, counted).boxed_unsync();
     let control = control.clone();
-    Incoming::new(request, Box::new(Http2Responder { respond: Some(respond), control, unanswered }))
+    let responder = Box::new(Http2Responder { respond: Some(respond), control, unanswered });
+    Incoming::new(Request::from_parts(head, body), responder).until_accepted(waiting)
 }
 
 /// The state of a connection that its streams share with its driver: the changes that streams request and the driver

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
 use super::{
     frame_heads::{FrameHead, Kind, PREFACE, Parser},
+    heads::Heads,
     refusals::Refusals,
     send_window::SendWindow,
     small_frames::SmallFrames,
@@ -19,6 +20,9 @@ use crate::carriers::Stream;
 #[cfg(test)]
 mod tests;
 
+/// The most bytes that a server reads beyond the current frame.
+pub(crate) const READ_BEYOND: u32 = 160;
+
 /// The counts that the frames of a connection update.
 pub(super) trait FrameWatch: Unpin + Send + 'static {
     /// The most bytes that are read beyond the current frame.
@@ -27,8 +31,8 @@ pub(super) trait FrameWatch: Unpin + Send + 'static {
     /// Returns the parser of received bytes, and that of sent bytes if sent frames count.
     fn parsers() -> (Parser, Option<Parser>);
 
-    /// Returns the small frames that wait to be read by bodies.
-    fn small_frames(&self) -> &SmallFrames;
+    /// Waits until the connection may be read.
+    fn poll_room(&self, cx: &Context<'_>) -> Poll<()>;
 
     /// Counts a frame of the peer.
     fn received(&self, head: FrameHead);
@@ -38,7 +42,7 @@ pub(super) trait FrameWatch: Unpin + Send + 'static {
 }
 
 /// The counts of a server.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Watch {
     /// The small frames that wait to be read by bodies.
     pub(super) small_frames: SmallFrames,
@@ -46,25 +50,41 @@ pub(super) struct Watch {
     pub(super) send_window: SendWindow,
     /// The requests that h2 refuses.
     pub(super) refusals: Refusals,
+    /// The heads that wait for the session.
+    pub(super) heads: Heads,
+}
+
+impl Watch {
+    /// Returns the counts of a connection whose heads may have `header_bytes` each.
+    pub(super) fn new(header_bytes: u32) -> Self {
+        let (small_frames, send_window, refusals) = Default::default();
+        Self { small_frames, send_window, refusals, heads: Heads::new(header_bytes) }
+    }
 }
 
 impl FrameWatch for Watch {
-    /// 64 further frames, since a head has 9 bytes and h2 takes no more than 100 empty frames.
-    const BEYOND: u64 = 640;
+    /// 16 further frames, since a head has 9 bytes and h2 takes no more than 100 empty frames. A byte may stand for a
+    /// field of a head.
+    const BEYOND: u64 = READ_BEYOND as u64;
 
     /// The first bytes from the client are the connection preface.
     fn parsers() -> (Parser, Option<Parser>) {
         (Parser::after(PREFACE), Some(Parser::after(0)))
     }
 
-    fn small_frames(&self) -> &SmallFrames {
-        &self.small_frames
+    fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        ready!(self.small_frames.poll_room(cx));
+        self.heads.poll_room(cx)
     }
 
     fn received(&self, head: FrameHead) {
         match head.kind {
             Kind::Data { payload, .. } => self.small_frames.arrived(head.stream, payload),
-            Kind::Headers => self.refusals.opened(head.stream),
+            Kind::Headers(length) => {
+                self.refusals.opened(head.stream);
+                self.heads.begun(length);
+            }
+            Kind::Continuation(length) => self.heads.continued(length),
             Kind::Reset(_) => {
                 self.refusals.is_over(head.stream);
                 self.send_window.reset(head.stream);
@@ -77,12 +97,12 @@ impl FrameWatch for Watch {
     fn sent(&self, head: FrameHead) {
         match head.kind {
             Kind::Data { flow, .. } => self.send_window.written(head.stream, flow),
-            Kind::Headers => self.refusals.answered(head.stream),
+            Kind::Headers(_) => self.refusals.answered(head.stream),
             Kind::Reset(code) => {
                 self.refusals.reset(head.stream, code);
                 self.send_window.reset(head.stream);
             }
-            Kind::Credit(_) | Kind::Other => {}
+            Kind::Credit(_) | Kind::Continuation(_) | Kind::Other => {}
         }
     }
 }
@@ -96,8 +116,8 @@ impl FrameWatch for SmallFrames {
         (Parser::after(0), None)
     }
 
-    fn small_frames(&self) -> &SmallFrames {
-        self
+    fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        SmallFrames::poll_room(self, cx)
     }
 
     fn received(&self, head: FrameHead) {
@@ -143,7 +163,7 @@ impl<S: Stream, W: FrameWatch> AsyncRead for Watched<S, W> {
     ) -> Poll<io::Result<()>> {
         let Self { stream, watch, received, .. } = &mut *self;
         let Some(watch) = watch else { return Pin::new(stream).poll_read(cx, buffer) };
-        ready!(watch.small_frames().poll_room(cx));
+        ready!(watch.poll_room(cx));
         let before = buffer.filled().len();
         let mut part = stream.take(received.skip().saturating_add(W::BEYOND));
         ready!(Pin::new(&mut part).poll_read(cx, buffer))?;

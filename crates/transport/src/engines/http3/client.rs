@@ -31,7 +31,13 @@ use crate::{
 const H3_NO_ERROR: u32 = 0x100;
 
 /// The bounds on a server: heads as large as longhaul's server accepts. The caller applies its own timeouts.
-pub(super) const BOUNDS: Bounds = Bounds { header_bytes: 64 << 10, head_timeout: None };
+pub(super) const BOUNDS: Bounds = Bounds {
+    header_bytes: 64 << 10,
+    header_count: usize::MAX,
+    heads: None,
+    short_head: 0,
+    head_timeout: None,
+};
 
 /// Exchanges the settings of HTTP/3, and starts to drive the connection.
 ///

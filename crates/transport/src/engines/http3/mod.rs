@@ -110,8 +110,13 @@ impl QuicEngine for Http3 {
         let (connection, data_frames) = (established.connection.clone(), established.data_frames());
         match self.receive_path {
             ReceivePath::Bounded => {
-                let bounds =
-                    Bounds { header_bytes: guards.header_bytes, head_timeout: Some(guards.header_timeout) };
+                let bounds = Bounds {
+                    header_bytes: guards.header_bytes,
+                    header_count: guards.header_count,
+                    heads: Some(u32::try_from(guards.shared_by_heads()).unwrap_or(u32::MAX)),
+                    short_head: guards.short_head(),
+                    head_timeout: Some(guards.header_timeout),
+                };
                 let windows = established.windows();
                 let (streams, supervisor) =
                     streams::Connection::new(connection, Role::Server, bounds, windows, data_frames);

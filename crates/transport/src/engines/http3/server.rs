@@ -156,9 +156,10 @@ async fn arrive<C: Streams>(
         NotAccepted::Refused(Error::refused(PROTOCOL, None, violation))
     })?;
     handoff.iter().for_each(Handoff::close_gate);
+    let room = handoff.as_ref().and_then(Handoff::take_room);
     let write = SendHalf { stream: write, handoff: handoff.clone() };
     let request = request.map(|()| ReceivedBody::new(read, handoff, announced).boxed_unsync());
-    Ok(Incoming::new(request, Box::new(Http3Responder::<Sending<C>>(write))))
+    Ok(Incoming::new(request, Box::new(Http3Responder::<Sending<C>>(write))).until_accepted(room))
 }
 
 struct Http3Responder<S>(SendHalf<server::RequestStream<S, Bytes>>);

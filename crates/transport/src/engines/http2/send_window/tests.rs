@@ -114,3 +114,19 @@ async fn the_reserve_is_used_after_a_while_but_never_while_a_request_waits() {
     window.credit(u32::try_from(ALL).unwrap());
     assert_eq!(share.take(ALL, ALL), ALL - RESERVED, "the reserve is there again");
 }
+
+#[test]
+fn a_stream_that_has_queued_many_small_pieces_waits_until_they_are_written() {
+    let window = SendWindow::default();
+    let mut share = share(&window, 1);
+    for piece in [1, 10] {
+        let taken = (0..10_000).take_while(|_| !share.is_long(piece) && share.take(piece, piece) > 0).count();
+        assert_eq!(taken, MOST_PIECES as usize + 1);
+        window.written(1, 256 * piece as u32);
+        assert!(!share.is_long(piece) && share.written().now_or_never().is_none());
+        window.written(1, piece as u32);
+        assert!(share.written().now_or_never().is_some());
+    }
+    assert_eq!(share.take(1 << 20, 1 << 20), ALL - RESERVED - 257 * 11);
+    assert!(!share.is_long(16 << 10) && share.is_long(100));
+}

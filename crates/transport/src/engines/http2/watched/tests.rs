@@ -18,7 +18,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 fn watched() -> (Watched<DuplexStream, Watch>, DuplexStream, Watch) {
-    let ((near, far), watch) = (duplex(1 << 20), Watch::default());
+    let ((near, far), watch) = (duplex(1 << 20), Watch::new(16 << 10));
     (Watched::new(near, Some(watch.clone())), far, watch)
 }
 
@@ -51,6 +51,21 @@ async fn a_connection_is_not_read_while_many_small_frames_wait() {
     assert!(more > 0 && more < 1000, "{more} bytes were read");
     drop(waiting);
     assert_eq!(first + more + read(&mut near).await, PREFACE as usize + 100_000);
+}
+
+#[tokio::test]
+async fn a_connection_is_not_read_while_a_head_waits() {
+    let (mut near, mut far, watch) = watched();
+    far.write_all(&[0; PREFACE as usize]).await.unwrap();
+    far.write_all(&frame(1, 5, 1, b"head").repeat(1000)).await.unwrap();
+    let first = read(&mut near).await;
+    assert!(first <= PREFACE as usize + 13 + READ_BEYOND as usize, "{first} bytes were read");
+    let waiting = watch.heads.handed_over();
+    watch.heads.settle();
+    assert_eq!(read(&mut near).await, 0);
+    drop(waiting);
+    let more = read(&mut near).await;
+    assert!((1..=13 + READ_BEYOND as usize).contains(&more), "{more} bytes were read");
 }
 
 #[tokio::test]

@@ -7,7 +7,11 @@ use std::{
 
 use bytes::BytesMut;
 
-use super::{frames::integer, recv::Pieces, supervisor::Supervisor};
+use super::{
+    frames::integer,
+    recv::{PIECES, Pieces},
+    supervisor::Supervisor,
+};
 
 /// A stream whose type has not arrived yet.
 pub(super) struct Arriving {
@@ -29,7 +33,7 @@ impl Arriving {
                 drop(self.start.split_to(size));
                 return Poll::Ready(Some(kind));
             }
-            match ready!(self.pieces.poll_next(cx)) {
+            match ready!(self.pieces.poll_next(cx, PIECES)) {
                 Ok(Some(piece)) => self.start.extend_from_slice(&piece),
                 // An error of the connection also ends the queue of streams.
                 Ok(None) | Err(_) => return Poll::Ready(None),

@@ -24,7 +24,7 @@ use super::{
     message::kind,
     next,
     payloads::Payloads,
-    recv::Pieces,
+    recv::{PIECES, Pieces},
     supervisor::Supervisor,
     violation::Violation,
 };
@@ -173,7 +173,7 @@ impl quic::RecvStream for ControlStream {
                 Some(Part::Passing(part)) => return Poll::Ready(Ok(Some(part))),
                 None => {}
             }
-            match ready!(self.pieces.poll_next(cx)) {
+            match ready!(self.pieces.poll_next(cx, PIECES)) {
                 Ok(Some(piece)) => self.rest = piece,
                 Ok(None) | Err(ReadError::Reset(_)) => {
                     return Poll::Ready(Err(self.rules.supervisor.punish(Violation::CLOSED)));

@@ -27,7 +27,7 @@ pub fn h3_frames(data: &[u8]) {
 
 /// Returns the bytes for h3, and the end of the message.
 fn read(role: Role, stream: &[u8], length: usize) -> (Vec<u8>, Result<(), Violation>) {
-    let (mut frames, mut message) = (Frames::default(), Message::new(role, LIMIT));
+    let (mut frames, mut message) = (Frames::default(), Message::new(role, LIMIT, 100));
     let mut passed = Vec::new();
     for piece in stream.chunks(length) {
         let mut piece = Bytes::copy_from_slice(piece);
@@ -36,13 +36,13 @@ fn read(role: Role, stream: &[u8], length: usize) -> (Vec<u8>, Result<(), Violat
                 Err(violation) => return (passed, Err(violation)),
                 Ok(None) => break,
                 Ok(Some(Part::Passing(part))) => passed.extend_from_slice(&part),
-                Ok(Some(Part::Frame(frame))) => {
-                    if let Err(violation) = message.check(&frame) {
-                        return (passed, Err(violation));
+                Ok(Some(Part::Frame(frame))) => match message.checked(frame) {
+                    Err(violation) => return (passed, Err(violation)),
+                    Ok(frame) => {
+                        message.head_was_read();
+                        passed.extend_from_slice(&frame);
                     }
-                    message.head_was_read();
-                    passed.extend_from_slice(&frame);
-                }
+                },
             }
         }
         assert!(piece.is_empty(), "all of a piece is taken");

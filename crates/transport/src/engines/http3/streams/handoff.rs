@@ -10,6 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use h3::{error::Code, quic::StreamId};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Role, supervisor::Supervisor, violation::Violation};
 
@@ -24,6 +25,8 @@ struct Shared {
     /// The address after the last byte of the last piece that passed.
     end: AtomicUsize,
     chunk: Mutex<Bytes>,
+    /// The memory of a head that the session has not accepted.
+    room: Mutex<Option<OwnedSemaphorePermit>>,
     /// The error code of the stream; zero if none was set.
     code: AtomicU64,
     /// The violation by which the peer made this end close the connection.
@@ -43,6 +46,7 @@ impl Handoff {
             gate: AtomicU8::new(OPEN),
             end: AtomicUsize::new(0),
             chunk: Mutex::default(),
+            room: Mutex::default(),
             code: AtomicU64::new(0),
             violation,
         }))
@@ -94,6 +98,16 @@ impl Handoff {
     pub(super) fn piece_passed(&self, piece: &[u8]) {
         self.0.end.store(end(piece), Relaxed);
         let _ = self.0.gate.compare_exchange(OPEN_FOR_ONE, CLOSED, Relaxed, Relaxed);
+    }
+
+    /// Keeps the memory of the head until it is taken, or the stream ends.
+    pub(super) fn set_room(&self, room: Option<OwnedSemaphorePermit>) {
+        *lock(&self.0.room) = room;
+    }
+
+    /// Takes the memory of the head.
+    pub(crate) fn take_room(&self) -> Option<OwnedSemaphorePermit> {
+        lock(&self.0.room).take()
     }
 
     /// Notes the chunk that h3 is about to get, so that it need not be copied below h3.

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use h3::error::Code;
 use quinn::ReadError;
 
-use super::{arriving::Arriving, supervisor::Supervisor, violation::Violation};
+use super::{arriving::Arriving, recv::PIECES, supervisor::Supervisor, violation::Violation};
 
 /// The role of the peer as the sender of QPACK instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Instructions {
             if let Err(violation) = self.check(&piece, supervisor) {
                 return Poll::Ready(violation);
             }
-            match ready!(self.stream.pieces.poll_next(cx)) {
+            match ready!(self.stream.pieces.poll_next(cx, PIECES)) {
                 Ok(Some(next)) => piece = next,
                 Ok(None) | Err(ReadError::Reset(_)) => return Poll::Ready(Violation::CLOSED),
                 // The queue of streams ends with the same error.

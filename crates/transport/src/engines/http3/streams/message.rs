@@ -40,6 +40,10 @@ pub(super) struct Message {
     role: Role,
     /// The largest field section.
     limit: u32,
+    /// The most fields in a section.
+    fields: usize,
+    /// The length of the frame with the head of a request, in bytes; zero until it has begun.
+    head: u64,
     /// The bytes besides payload that may still come before the next DATA frame.
     left: u64,
     part: MessagePart,
@@ -59,10 +63,11 @@ enum MessagePart {
 }
 
 impl Message {
-    /// Returns the rules for a message that `role` receives, with field sections of up to `limit` bytes.
-    pub(super) fn new(role: Role, limit: u32) -> Self {
+    /// Returns the rules for a message that `role` receives, with field sections of up to `limit` bytes and `fields`
+    /// fields.
+    pub(super) fn new(role: Role, limit: u32, fields: usize) -> Self {
         let left = u64::from(limit).saturating_add(ALLOWANCE);
-        Self { role, limit, left, part: MessagePart::Head, data_frames: None }
+        Self { role, limit, fields, head: 0, left, part: MessagePart::Head, data_frames: None }
     }
 
     /// Counts the DATA frames, if a log is given.
@@ -82,22 +87,34 @@ impl Message {
         self.part == MessagePart::Head
     }
 
-    /// Checks the pseudo-header fields of a HEADERS frame.
+    /// Returns the length of the frame with the head of a request, in bytes, if the head is being read.
+    pub(super) fn head_length(&self) -> Option<u64> {
+        Some(self.head).filter(|length| *length > 0 && self.is_in_head())
+    }
+
+    /// Checks the number of fields of a HEADERS frame, and its pseudo-header fields. Returns the frame for
+    /// h3. A request with too many fields is replaced by one that h3 answers with status 431.
     ///
     /// # Errors
-    /// Fails if the message is malformed, or cannot be decoded without a dynamic table.
-    pub(super) fn check(&self, frame: &Bytes) -> Result<(), Violation> {
+    /// Fails if the message is malformed, or cannot be decoded without a dynamic table, or other sections
+    /// have too many fields.
+    pub(super) fn checked(&self, frame: Bytes) -> Result<Bytes, Violation> {
         let section = match (self.part, self.role) {
             (MessagePart::Head, Role::Server) => Section::Request,
             (MessagePart::Head, Role::Client) => Section::Response,
             (MessagePart::Body | MessagePart::Trailers, _) => Section::Trailers,
         };
-        let encoded = payload(frame);
+        let encoded = payload(&frame);
         if section::needs_table(encoded) {
             let reason = "a field section that needs a dynamic table";
             return Err(Violation::of_connection(Code::QPACK_DECOMPRESSION_FAILED, reason));
         }
-        section::check(section, encoded).map_err(Violation::malformed)
+        section::check(section, encoded).map_err(Violation::malformed)?;
+        match section {
+            _ if section::fields(encoded) <= self.fields => Ok(frame),
+            Section::Request => Ok(too_large(self.limit)),
+            _ => Err(Violation::of_stream(Code::H3_EXCESSIVE_LOAD, "a section with too many fields")),
+        }
     }
 
     /// Returns the treatment of a HEADERS frame.
@@ -110,6 +127,9 @@ impl Message {
         }
         if head.total() <= self.left {
             self.left -= head.total();
+            if in_head && self.role == Role::Server {
+                self.head = head.total();
+            }
             return Ok(Treatment::Gather);
         }
         match self.role {
@@ -202,7 +222,7 @@ mod tests {
     }
 
     fn in_body(role: Role) -> Message {
-        let mut message = Message::new(role, 1000);
+        let mut message = Message::new(role, 1000, 10);
         message.head_was_read();
         message
     }
@@ -214,7 +234,7 @@ mod tests {
     #[test]
     fn data_frames_are_counted_by_their_length_once_the_head_was_read() {
         let observer = FramingObserver::default();
-        let mut message = Message::new(Role::Server, 1000).counting(Some(observer.data_frames.clone()));
+        let mut message = Message::new(Role::Server, 1000, 10).counting(Some(observer.data_frames.clone()));
         message.judge(&head(kind::HEADERS, 30)).unwrap();
         message.head_was_read();
         for length in [0, 70_000, 5] {
@@ -226,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_message_is_a_head_then_data_then_trailers() {
-        let mut message = Message::new(Role::Server, 1000);
+        let mut message = Message::new(Role::Server, 1000, 10);
         assert_eq!(code(message.judge(&head(kind::DATA, 1))), Code::H3_FRAME_UNEXPECTED);
         assert_eq!(message.judge(&head(kind::HEADERS, 500)), Ok(Treatment::Gather));
         message.head_was_read();
@@ -241,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_response_may_have_several_heads() {
-        let mut message = Message::new(Role::Client, 1000);
+        let mut message = Message::new(Role::Client, 1000, 10);
         for _ in 0..3 {
             assert_eq!(message.judge(&head(kind::HEADERS, 100)), Ok(Treatment::Gather));
         }
@@ -275,8 +295,8 @@ mod tests {
         let allowed = 1000 + ALLOWANCE;
         assert_eq!(excess(&mut in_body(Role::Server), 0x21, 8), allowed / 10);
         assert_eq!(excess(&mut in_body(Role::Client), kind::DATA, 0), allowed / 2);
-        assert_eq!(excess(&mut Message::new(Role::Server, 1000), 0x40, 8), allowed / 10);
-        assert_eq!(excess(&mut Message::new(Role::Server, 1000), 0x40, 1 << 40), 0);
+        assert_eq!(excess(&mut Message::new(Role::Server, 1000, 10), 0x40, 8), allowed / 10);
+        assert_eq!(excess(&mut Message::new(Role::Server, 1000, 10), 0x40, 1 << 40), 0);
         let mut message = in_body(Role::Server);
         for _ in 0..10_000 {
             assert_eq!(message.judge(&head(0x21, 1000)), Ok(Treatment::Skip));
@@ -286,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_head_that_is_too_large_is_answered_and_an_absurd_one_ends_the_connection() {
-        let judge = |role, length| Message::new(role, 1000).judge(&head(kind::HEADERS, length));
+        let judge = |role, length| Message::new(role, 1000, 10).judge(&head(kind::HEADERS, length));
         assert_eq!(judge(Role::Server, 1000 + ALLOWANCE - 2), Ok(Treatment::Gather));
         assert!(matches!(judge(Role::Server, 1000 + ALLOWANCE), Ok(Treatment::Replace(_))));
         assert!(matches!(judge(Role::Server, ANSWERED - 2), Ok(Treatment::Replace(_))));
@@ -295,6 +315,27 @@ mod tests {
         let refused = judge(Role::Client, ANSWERED - 2).unwrap_err();
         assert_eq!(refused.reach, super::super::violation::Reach::Stream);
         assert_eq!(judge(Role::Client, ANSWERED), Err(EXCESS));
+    }
+
+    #[test]
+    fn a_section_with_too_many_fields_is_not_decoded() {
+        // Indexed field lines of the static table: :method, and `age: 0`.
+        let frame = |first: u8, fields: usize| {
+            let mut frame = vec![1, fields as u8 + 3, 0, 0, first];
+            frame.resize(5 + fields, 0xc0 | 2);
+            Bytes::from(frame)
+        };
+        let (get, age) = (0xc0 | 17, 0xc0 | 2);
+        let mut message = Message::new(Role::Server, 1000, 10);
+        assert_eq!(message.head_length(), None);
+        message.judge(&head(kind::HEADERS, 30)).unwrap();
+        assert_eq!(message.head_length(), Some(32));
+        assert_eq!(message.checked(frame(get, 10)), Ok(frame(get, 10)));
+        assert_eq!(message.checked(frame(get, 11)), Ok(too_large(1000)));
+        message.head_was_read();
+        assert_eq!(message.head_length(), None);
+        assert_eq!(message.checked(frame(age, 9)), Ok(frame(age, 9)));
+        assert_eq!(message.checked(frame(age, 10)).unwrap_err().code, Code::H3_EXCESSIVE_LOAD);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The receiving half of a request stream: its frames within bounds, behind a gate.
 //!
-//! On a request for data, h3 0.0.8 takes a piece from the stream even if it still holds one. Each piece taken gives the
-//! peer credit to send more. With a slow reader and a fast peer most of the body ends up in memory (hyperium/h3 issue
-//! 308). Here the gate closes as soon as a piece has passed, and opens for one more when h3 holds none. Therefore h3
-//! never holds more than one piece: the bytes of one QUIC packet.
+//! On a request for data, h3 0.0.8 takes a piece from the stream even if it still holds one. Each piece taken
+//! gives the peer credit to send more. With a slow reader and a fast peer most of the body ends up in memory
+//! (hyperium/h3 issue 308). Here the gate closes as soon as a piece has passed, and opens for one more when
+//! h3 holds none. Therefore h3 never holds more than one piece: the bytes of one QUIC packet.
 
 use std::{
     pin::{Pin, pin},
@@ -18,7 +18,10 @@ use h3::{
     quic::{self, StreamErrorIncoming, StreamId},
 };
 use quinn::ReadError;
-use tokio::time::{Sleep, sleep};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Sleep, sleep},
+};
 
 use super::{
     Role, error,
@@ -44,15 +47,28 @@ pub(crate) struct RecvStream {
     registration: Arc<Registration>,
     /// The timer for the head. It starts once a part of the head has arrived.
     overdue: Option<Pin<Box<Sleep>>>,
+    /// The part for h3 that waits for the memory of a head.
+    held: Option<Bytes>,
+    room: Room,
     /// True if the peer has ended the stream, or this end has stopped it.
     over: bool,
+}
+
+/// The memory of the head of a request, within the bound of the connection.
+enum Room {
+    /// No part of the head has arrived.
+    Unasked,
+    Awaited(Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send + Sync>>),
+    /// The handoff has the memory, or heads are not bounded.
+    Granted,
 }
 
 impl RecvStream {
     pub(super) fn new(stream: quinn::RecvStream, registration: Arc<Registration>) -> Self {
         let supervisor = &registration.supervisor;
         let pieces = Pieces::new(stream, supervisor.clone());
-        let message = Message::new(supervisor.role, supervisor.bounds.header_bytes)
+        let bounds = supervisor.bounds;
+        let message = Message::new(supervisor.role, bounds.header_bytes, bounds.header_count)
             .counting(supervisor.data_frames.clone());
         Self {
             pieces,
@@ -61,6 +77,8 @@ impl RecvStream {
             message,
             registration,
             overdue: None,
+            held: None,
+            room: Room::Unasked,
             over: false,
         }
     }
@@ -72,11 +90,35 @@ impl RecvStream {
         }
         match self.frames.next(&mut self.rest, &mut self.message)? {
             Some(Part::Passing(part)) => Ok(Some(part)),
-            Some(Part::Frame(frame)) => {
-                self.message.check(&frame)?;
-                Ok(Some(frame))
-            }
+            Some(Part::Frame(frame)) => self.message.checked(frame).map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// Returns whether the head of a request must have its memory before the stream goes on: a complete head before it is
+    /// decoded, and a long one before it is gathered. A long head that would have to wait is rejected, because its unread
+    /// bytes would take the credit that other heads need.
+    fn needs_room(&self, is_complete: bool) -> bool {
+        let short = self.registration.supervisor.bounds.short_head;
+        is_complete || self.message.head_length().is_some_and(|length| length > short)
+    }
+
+    /// Waits for the memory of the head of a request.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(length) = self.message.head_length() else { return Poll::Ready(()) };
+        loop {
+            self.room = match &mut self.room {
+                Room::Granted => return Poll::Ready(()),
+                Room::Unasked => match self.registration.supervisor.room(length) {
+                    Some(room) => Room::Awaited(Box::pin(room)),
+                    None => Room::Granted,
+                },
+                Room::Awaited(room) => {
+                    let room = ready!(room.as_mut().poll(cx));
+                    self.registration.handoff.set_room(room);
+                    Room::Granted
+                }
+            }
         }
     }
 
@@ -121,8 +163,8 @@ impl RecvStream {
         error::read(error)
     }
 
-    /// Returns the error code for a stream that is not read to its end. A server that stops reading a request may still
-    /// answer it (RFC 9114 section 4.1).
+    /// Returns the error code for a stream that is not read to its end. A server that stops reading a request
+    /// may still answer it (RFC 9114 section 4.1).
     fn code(&self) -> u64 {
         let usual = match self.registration.supervisor.role {
             Role::Server => Code::H3_NO_ERROR,
@@ -140,11 +182,29 @@ impl quic::RecvStream for RecvStream {
             return Poll::Pending;
         }
         loop {
-            if let Some(part) = self.next_part().map_err(|violation| self.fail(violation))? {
+            let part = match self.held.take() {
+                Some(part) => Some(part),
+                None => self.next_part().map_err(|violation| self.fail(violation))?,
+            };
+            if self.needs_room(part.is_some()) && self.poll_room(cx).is_pending() {
+                let violation = match part {
+                    // A complete head takes no more of the connection's credit while it waits.
+                    Some(_) => {
+                        self.held = part;
+                        ready!(self.poll_overdue(cx))
+                    }
+                    None => {
+                        Violation::of_stream(Code::H3_REQUEST_REJECTED, "too many long heads are incomplete")
+                    }
+                };
+                return Poll::Ready(Err(self.fail(violation)));
+            }
+            if let Some(part) = part {
                 self.registration.handoff.piece_passed(&part);
                 return Poll::Ready(Ok(Some(part)));
             }
-            match self.pieces.poll_next(cx) {
+            let most = if self.message.is_in_head() { 1 } else { PIECES };
+            match self.pieces.poll_next(cx, most) {
                 Poll::Ready(Ok(Some(piece))) => {
                     self.rest = piece;
                 }
@@ -195,10 +255,16 @@ impl Pieces {
         Self { stream, supervisor, pieces: Default::default(), next: 0, taken: 0 }
     }
 
-    /// Returns the next piece, or `None` at the end of the stream.
-    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, ReadError>> {
+    /// Returns the next piece, or `None` at the end of the stream. Takes at most `most` pieces from quinn at
+    /// once, which gives the peer credit for as many more.
+    pub(super) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<Result<Option<Bytes>, ReadError>> {
         if self.next == self.taken {
-            let taken = ready!(pin!(self.stream.read_chunks(&mut self.pieces)).poll(cx))?;
+            let space = self.pieces.get_mut(..most).unwrap_or_default();
+            let taken = ready!(pin!(self.stream.read_chunks(space)).poll(cx))?;
             let Some(taken) = taken else { return Poll::Ready(Ok(None)) };
             (self.next, self.taken) = (0, taken);
             let bytes = self.pieces.iter().take(taken).map(Bytes::len).sum();

@@ -47,6 +47,11 @@ pub(super) fn check(section: Section, encoded: &[u8]) -> Result<(), &'static str
     Ok(())
 }
 
+/// Returns the number of fields in a section besides its pseudo-header fields.
+pub(super) fn fields(encoded: &[u8]) -> usize {
+    Names::of(encoded).filter(|name| name.pseudo().is_none()).count()
+}
+
 /// Returns whether a section refers to entries of a dynamic table by its Required Insert Count (RFC 9204 section
 /// 4.5.1.1). h3 0.0.8 ignores the count, and this end has no such table.
 pub(super) fn needs_table(mut encoded: &[u8]) -> bool {
@@ -210,6 +215,7 @@ mod tests {
         assert!(check(&[METHOD, SCHEME, AUTHORITY, PATH, PATH]).unwrap_err().contains("twice"));
         assert!(check(&[METHOD, AGE, SCHEME, AUTHORITY, PATH]).unwrap_err().contains("after"));
         assert!(check(&[METHOD, SCHEME, AUTHORITY, PATH, STATUS]).unwrap_err().contains("belong"));
+        assert_eq!(fields(&section(&[METHOD, SCHEME, AUTHORITY, PATH, AGE, AGE])), 2);
     }
 
     #[test]

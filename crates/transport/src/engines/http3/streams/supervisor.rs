@@ -14,7 +14,7 @@ use h3::{
 };
 use quinn::VarInt;
 use tokio::{
-    sync::watch,
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{Instant, sleep},
 };
 
@@ -24,6 +24,7 @@ use super::{
     violation::{Reach, Violation},
 };
 use crate::{
+    Guards,
     carriers::quic::{Deliveries, OpeningWindows, close},
     framing::SizeLog,
     reset_budget::ResetBudget,
@@ -45,6 +46,13 @@ const POLL: Duration = Duration::from_millis(500);
 pub(crate) struct Bounds {
     /// The largest field section, in bytes.
     pub(crate) header_bytes: u32,
+    /// The most fields in a section.
+    pub(crate) header_count: usize,
+    /// The memory that heads may take until their requests are accepted, in bytes. `None` for a client, which
+    /// has sent the requests itself.
+    pub(crate) heads: Option<u32>,
+    /// The longest head that is gathered without a share of that memory, in bytes.
+    pub(crate) short_head: u64,
     /// The time within which a head must be complete once it has begun. `None` for a client, whose caller applies
     /// timeouts.
     pub(crate) head_timeout: Option<Duration>,
@@ -69,6 +77,8 @@ pub(crate) struct Supervisor {
     rejected_from: watch::Sender<u64>,
     /// The violation by which the peer made this end close the connection.
     pub(super) violation: Arc<OnceLock<Violation>>,
+    /// The memory that is left for heads, in bytes.
+    heads: Arc<Semaphore>,
 }
 
 /// An identifier above those of all streams, which have 62 bits (RFC 9000 section 2.1).
@@ -95,6 +105,7 @@ impl Supervisor {
             closing: AtomicBool::new(false),
             rejected_from: watch::Sender::new(NONE_REJECTED),
             violation: Arc::default(),
+            heads: Arc::new(Semaphore::new(bounds.heads.unwrap_or_default() as usize)),
         }
     }
 
@@ -112,13 +123,27 @@ impl Supervisor {
         }
     }
 
+    /// Returns the wait for the memory of a head whose frame has `length` bytes; `None` if heads are not bounded.
+    pub(super) fn room(
+        &self,
+        length: u64,
+    ) -> Option<impl Future<Output = Option<OwnedSemaphorePermit>> + Send + Sync + use<>> {
+        let most = self.bounds.heads?;
+        let wanted = Guards::counted_head(length, self.bounds.header_count);
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).min(most);
+        let heads = self.heads.clone();
+        // An error means that the semaphore was closed, which never happens.
+        Some(async move { heads.acquire_many_owned(wanted).await.ok() })
+    }
+
     /// Returns the handoff of a stream that is still open.
     pub(crate) fn handoff(&self, stream: StreamId) -> Handoff {
         self.handoffs.of(stream)
     }
 
-    /// Waits until no exchange runs and nothing new was sent for [`STALL`]. A client that has vanished reaches the idle
-    /// timeout of QUIC in the same time. A client that opens no window would acknowledge keep-alives for ever.
+    /// Waits until no exchange runs and nothing new was sent for [`STALL`]. A client that has vanished
+    /// reaches the idle timeout of QUIC in the same time. A client that opens no window would acknowledge
+    /// keep-alives for ever.
     pub(crate) async fn stalled(&self) {
         let (mut sent, mut still) = (0, Duration::ZERO);
         while still < STALL {
@@ -156,8 +181,8 @@ impl Supervisor {
         self.violation.get().copied()
     }
 
-    /// Notes that a request has begun. From one request to the next, a peer may send [`CONTROL_ALLOWANCE`] bytes on control
-    /// streams.
+    /// Notes that a request has begun. From one request to the next, a peer may send [`CONTROL_ALLOWANCE`]
+    /// bytes on control streams.
     pub(super) fn request_began(&self) {
         self.control.store(CONTROL_ALLOWANCE, Relaxed);
     }

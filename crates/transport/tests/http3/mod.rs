@@ -1,5 +1,4 @@
 //! HTTP/3 against peers that break its rules, written byte by byte over quinn.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod carrier;
 mod client;
