@@ -99,6 +99,34 @@ fn packets_of_tcp_are_lost_by_a_relay_of_packets() {
     }
 }
 
+/// A relay needs more file descriptors than the ends, whose soft limit suffices here.
+#[test]
+fn a_relay_raises_its_limit_of_file_descriptors() {
+    let out = common::Out::new();
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -Sn 64 && exec \"$@\"", "sh", env!("CARGO_BIN_EXE_longhaul")])
+        .args(["bench", "--json", "--quiet", "--rounds", "1", "--network", "rtt=5ms", "--protocol", "h1c"])
+        .args(["--connections", "16", "--size", "64KiB", "--chunk-size", "64KiB", "--out", &out.text()])
+        .output()
+        .unwrap();
+    assert_all_good(&output, &common::records(&text(&output.stdout)), 1);
+}
+
+/// Jitter makes round trips longer, without a rate and a queue.
+#[test]
+fn a_network_without_a_rate_is_never_limited_by_it() {
+    if !nix::unistd::Uid::effective().is_root() {
+        common::skip("a relay of packets needs /dev/net/tun, which is root's");
+        return;
+    }
+    let (output, records) =
+        bench_over("rtt=1ms,jitter=20ms,relay=packets", &["--protocol", "h1c,h3", "--size", "4MiB"]);
+    assert_all_good(&output, &records, 2);
+    for record in &records {
+        assert_ne!(record["limited_by"]["cause"], "path-rate", "{}", record["limited_by"]);
+    }
+}
+
 #[test]
 fn a_relay_that_dies_costs_one_record_and_is_named() {
     let out = common::Out::new();
@@ -143,6 +171,13 @@ fn networks_that_cannot_be_are_refused_in_one_line_before_anything_is_written() 
         &["bench", "--network", "wan", "--protocol", "tcp-ceiling"],
         "--protocol tcp-ceiling: not with --network: a ceiling has no congestion control",
     );
+    let small = ["rate=50Mbit,queue=1KiB", "rate=50Mbit,queue=1KiB,relay=packets"];
+    for (network, protocol) in small.into_iter().zip(["h3", "h1c"]) {
+        refused(
+            &["bench", "--network", network, "--protocol", protocol],
+            "queue=1KiB holds no packet, so that all are dropped; use at least 1514",
+        );
+    }
     refused(
         &["bench", "--network", "wan", "--to", "https://127.0.0.1:1"],
         "--network: not with --to: the path between the two hosts is the network",
@@ -232,6 +267,11 @@ fn bodies_are_as_large_as_the_network_carries_in_seconds() {
         "64KiB",
     ]);
     assert!(both.starts_with("h2/up/64KiB/256MiB+network=rtt=40ms,rate=500Mbit\nh2/up/64KiB/32MiB+network=rtt=600ms,rate=50Mbit\n2 cases"), "{both}");
+    let eight =
+        listed(&["--network", "wan", "--network", "lossy-wifi", "--streams", "8", "--chunk-size", "64KiB"]);
+    let names: Vec<&str> =
+        eight.lines().filter_map(|line| line.split_once("+c1s8").map(|(name, _)| name)).collect();
+    assert_eq!(names, ["h2/up/64KiB/32MiB", "h2/up/64KiB/2MiB"], "{eight}");
     let named = listed(&["--network", "wan", "--size", "1GiB", "--chunk-size", "64KiB"]);
     assert!(named.starts_with("h2/up/64KiB/1GiB+network="), "{named}");
 }

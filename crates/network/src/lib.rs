@@ -5,6 +5,7 @@
 
 mod alarm;
 mod datagrams;
+mod descriptors;
 mod line;
 mod link;
 mod messages;

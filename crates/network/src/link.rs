@@ -98,12 +98,13 @@ impl Link {
             add(&mut self.count.lost);
             return None;
         }
-        let waiting = self.waiting(now).saturating_add(bytes as u64);
-        if waiting > self.queue {
-            add(&mut self.count.overflowed);
-            return None;
-        }
+        // Without a rate, no packet waits.
         if self.bits_per_s.is_some() {
+            let waiting = self.waiting(now).saturating_add(bytes as u64);
+            if waiting > self.queue {
+                add(&mut self.count.overflowed);
+                return None;
+            }
             self.holds(waiting);
         }
         let sent = self.sent(now, bytes);
@@ -192,6 +193,13 @@ mod tests {
         let passed = [0, 0, 0, 1].map(|at| link.pass_packet(at * MS, 1000).is_some());
         assert_eq!(passed, [true, true, false, true]);
         assert_eq!((link.count().overflowed, link.count().queue_peak_bytes), (Some(1), Some(2000)));
+    }
+
+    #[test]
+    fn without_a_rate_no_packet_waits_in_the_queue() {
+        let mut link = link("rtt=40ms,queue=1KiB");
+        assert_eq!(link.pass_packet(5 * MS, 1500), Some(25 * MS));
+        assert_eq!((link.count().overflowed, link.count().queue_peak_bytes), (Some(0), Some(0)));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use crate::{
-    RelayEvent, RelayFault, RelayJob, RelayOrder, datagrams,
+    RelayEvent, RelayFault, RelayJob, RelayOrder, datagrams, descriptors,
     link::{Link, SharedLink},
     packets::PacketNetwork,
     ping::ping,
@@ -42,6 +42,7 @@ pub fn is_requested() -> bool {
 /// Runs the relay: reads the job from standard input and does it.
 pub fn main() -> ExitCode {
     end_with_parent();
+    descriptors::raise_limit();
     let Some(job) = read_job() else {
         eprintln!(
             "error: '{ARGUMENT}' is reserved for the processes that a session starts; use 'bench --network'"
@@ -160,6 +161,6 @@ pub(crate) fn emit(event: &RelayEvent) {
 
 impl From<io::Error> for RelayFault {
     fn from(error: io::Error) -> Self {
-        Self { message: error.to_string(), is_unsupported: false }
+        Self { message: descriptors::explained(&error), is_unsupported: false }
     }
 }

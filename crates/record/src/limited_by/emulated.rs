@@ -1,6 +1,8 @@
 //! The rate of an emulated network, and the window of its relay, as causes.
 
-use crate::{Cause, LimitedBy, NetworkRecord, Record, RelayKind};
+use std::time::Duration;
+
+use crate::{Cause, Direction, LimitedBy, NetworkRecord, Record, RelayKind};
 
 use super::network::{Bound, Path};
 
@@ -43,6 +45,25 @@ impl Path {
     /// Returns the path through a relay at which TCP ends.
     pub(super) fn of_relay(relay: &NetworkRecord) -> Self {
         let rtt_us = relay.least_round_trip_us().unwrap_or_default() as u64;
-        Self { rtt_us, min_rtt_us: None, losses: 0 }
+        Self { rtt_us, min_rtt_us: None, longest_wait_us: 0, losses: 0 }
     }
+
+    /// Returns this path with the facts of its emulated network. Jitter makes round trips longer, and packets that
+    /// overtake others make the shortest one shorter, both without a queue. A packet waits in the queue of a rate only,
+    /// for the time in which the rate sends the bytes of the queue.
+    pub(super) fn over(self, network: &NetworkRecord, direction: Direction) -> Self {
+        let asked = &network.asked;
+        let without_queue = micros(asked.rtt.saturating_add(asked.jitter.saturating_mul(2)));
+        let peak = network.of_body(direction).queue_peak_bytes.unwrap_or_else(|| asked.queue_bytes());
+        let longest = asked.rate.map_or(0.0, |rate| peak as f64 / rate.bytes_per_s() * 1e6);
+        Self {
+            min_rtt_us: self.min_rtt_us.map(|least| least.max(without_queue)),
+            longest_wait_us: longest as u64,
+            ..self
+        }
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

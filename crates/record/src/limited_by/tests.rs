@@ -250,6 +250,8 @@ fn a_short_queue_between_ends_that_always_work_is_their_own() {
 fn the_smallest_bound_of_quic_that_was_reached_is_the_cause() {
     let bound = |blocked: QuicBlocked, cwnd, stream_window, send_window| {
         cause("h3", |record| {
+            // By Little's law, 16.8 MB/s over 40.5 ms are 680 kB in flight.
+            record.elapsed_s = Some(4.0);
             set(&mut record.limits, &QUIC_WINDOW, stream_window);
             set(&mut record.limits, &QUIC_SEND_WINDOW, send_window);
             set(&mut record.limits, &crate::QUIC_CONNECTION_WINDOW, 1 << 20);
@@ -265,6 +267,29 @@ fn the_smallest_bound_of_quic_that_was_reached_is_the_cause() {
     assert_eq!(bound(none, 8 * mib, 64 << 10, mib), Some(Cause::SendBuffer));
     assert_eq!(bound(stream, 32 << 10, 64 << 10, 4 * mib), Some(Cause::CongestionWindow));
     assert_eq!(bound(none, 32 << 10, 2 * mib, 4 * mib), Some(Cause::CongestionWindow));
+}
+
+/// The measured figures of 4 MiB and of 64 MiB over a path of 60 ms, and of a run over loopback whose round-trip time at
+/// the end was short.
+#[test]
+fn slow_start_is_the_cause_if_the_bytes_in_flight_stay_below_every_window() {
+    let limited = |mib: u64, elapsed_s, [rtt_us, min_rtt_us]: [u64; 2]| {
+        with("h3", |record| {
+            (record.case.body, record.elapsed_s) = (crate::ByteSize(mib << 20), Some(elapsed_s));
+            (record.sender, record.receiver) = (Some(EndRecord::default()), Some(EndRecord::default()));
+            let stats = QuicStats { rtt_us, min_rtt_us: Some(min_rtt_us), cwnd: 2 << 20, ..quic() };
+            sender(record).transport = Some(TransportStats::Quic(stats));
+        })
+        .map(|limit| limit.to_string())
+    };
+    let slow_start = limited(4, 0.672, [60_500, 60_200]).unwrap();
+    assert_eq!(slow_start, "congestion window (full, round trip 60.5 ms)");
+    let full = limited(64, 4.3, [60_500, 60_200]).unwrap();
+    assert!(full.starts_with("send buffer (1MiB per 67.2 ms"), "{full}");
+    let long = limited(64, 20.0, [60_500, 60_200]).unwrap_or_default();
+    assert!(!long.starts_with("congestion window"), "slow start takes little of 330 round trips: {long}");
+    let on_loopback = limited(32, 1.98, [107, 36]).unwrap();
+    assert!(on_loopback.starts_with("send buffer (1MiB per "), "{on_loopback}");
 }
 
 /// The measured figures of 2 MiB over a path of 60 ms, with and without a loss of 5 %.
@@ -351,4 +376,29 @@ fn the_rate_of_an_emulated_network_or_the_window_of_its_relay_is_the_cause() {
         "{full}"
     );
     assert_eq!(cause_of("rtt=40ms,queue=1MiB", 1 << 19), None);
+}
+
+/// The figures of 16 MiB over networks of packets. The times of `asked` alone make the round trips.
+#[test]
+fn the_delays_of_an_emulated_network_are_no_queue() {
+    let over = |asked: &str, held: Option<u64>, [rtt_us, min_rtt_us]: [u64; 2]| {
+        let mut network = crate::NetworkRecord::new(asked.parse().unwrap());
+        network.to_server.queue_peak_bytes = held;
+        with("h1", |record| {
+            record.case.body = crate::ByteSize(16 << 20);
+            let stats = TcpStats { rtt_us, min_rtt_us: Some(min_rtt_us), ..tcp() };
+            sender(record).transport = Some(TransportStats::Tcp(stats));
+            record.network = Some(Box::new(network));
+        })
+        .unwrap()
+    };
+    let jitter = over("rtt=1ms,jitter=20ms,relay=packets", Some(0), [35_800, 9200]);
+    assert_eq!(jitter.cause, Cause::CongestionWindow);
+    let reordering = "rtt=10ms,rate=50Mbit,reorder=2%,relay=packets";
+    assert_eq!(over(reordering, Some(21_657), [12_500, 1400]).cause, Cause::CongestionWindow);
+    let both = "rtt=1ms,jitter=5ms,rate=20Mbit,relay=kernel";
+    assert_eq!(over(both, None, [20_000, 2000]).cause, Cause::CongestionWindow);
+    assert_eq!(over(both, None, [30_000, 2000]).cause, Cause::PathRate);
+    let queue = over("rtt=10ms,rate=50Mbit,relay=packets", Some(66_000), [21_000, 10_200]);
+    assert_eq!(queue.evidence, "13.4 Mbit/s, round trip 21.0 ms, of which 10.6 ms in a queue");
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// An end: its addresses, and the name of its interface in its namespace.
+/// An end of the network: its addresses.
 ///
 /// The addresses are reserved for benchmarks (RFC 2544 and RFC 5180), so no other network uses them. Each pair of ends
 /// is alone in its namespaces, so any number of relays can use the same addresses.
@@ -40,8 +40,8 @@ impl End {
         if asked.is_some_and(|address| address.is_ipv6()) { self.v6.into() } else { self.v4.into() }
     }
 
-    /// Returns whether an IP packet is addressed to this end. Other packets come from hosts that look for routers and
-    /// groups.
+    /// Returns whether an IP packet is addressed to this end. All other packets are the kernel's own: IPv6 router
+    /// solicitations and multicast listener reports.
     pub(super) fn is_addressed(&self, packet: &[u8]) -> bool {
         match packet.first().map(|byte| byte >> 4) {
             Some(4) => packet.get(16..20) == Some(&self.v4.octets()),

@@ -20,13 +20,13 @@ use crate::{
 /// Two namespaces with an interface each.
 pub(crate) struct TunNetwork {
     owner: Owner,
-    client: Place,
-    server: Place,
+    client: NamespaceEnd,
+    server: NamespaceEnd,
     echo: Echo,
 }
 
-/// The place of an end.
-struct Place {
+/// One end of the network: its namespace, and the TUN interface in that namespace.
+struct NamespaceEnd {
     namespace: NetworkNamespace,
     interface: OwnedFd,
 }
@@ -38,9 +38,11 @@ impl TunNetwork {
     /// Fails if the rights or the kernel do not allow the network.
     pub(super) fn create() -> Result<Self, RelayFault> {
         let owner = Owner::leave()?;
-        let client = Place { namespace: NetworkNamespace::current()?, interface: tun::create(&CLIENT)? };
+        let client =
+            NamespaceEnd { namespace: NetworkNamespace::current()?, interface: tun::create(&CLIENT)? };
         let of_client = echo::socket(CLIENT.v4)?;
-        let server = Place { namespace: NetworkNamespace::create()?, interface: tun::create(&SERVER)? };
+        let server =
+            NamespaceEnd { namespace: NetworkNamespace::create()?, interface: tun::create(&SERVER)? };
         let of_server = echo::socket(SERVER.v4)?;
         Ok(Self { owner, client, server, echo: Echo::new(of_client, of_server) })
     }
