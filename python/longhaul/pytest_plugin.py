@@ -15,13 +15,17 @@ from longhaul import program
 
 Command = Sequence[Union[str, os.PathLike]]
 
+# The flags whose value is a list with commas. Any other flag with several values is repeated, such as `--header`.
+_COMMA_LISTS = frozenset(["protocol", "direction", "chunk_size", "size", "expect_status"])
+
 
 class ConstantMemory:
     """Proofs that the memory of a program stays constant whatever the size of its input.
 
     Each method runs `longhaul prove` and fails the test unless memory is constant. Keyword arguments become its flags:
-    `slope_limit="1MiB"` is `--slope-limit 1MiB`, and a list is joined by commas. The report of a proof is returned.
-    Its results are in a numbered folder below that of the test.
+    `slope_limit="1MiB"` is `--slope-limit 1MiB`. A list is joined by commas if the flag takes such a list, as
+    `size=["64MiB", "1GiB"]`; otherwise it repeats the flag, as `header=["A: 1", "B: 2"]`. The report of a proof is
+    returned. Its results are in a numbered folder below that of the test.
     """
 
     def __init__(self, folder: os.PathLike):
@@ -95,9 +99,17 @@ def _flags(flags: dict) -> list:
         if value is True:
             words.append(flag)
         elif value is not None and value is not False:
-            many = isinstance(value, (list, tuple))
-            words += [flag, ",".join(map(str, value)) if many else str(value)]
+            for one in _values(name, value):
+                words += [flag, one]
     return words
+
+
+def _values(name: str, value: object) -> list:
+    """Returns the values of a flag, one for each time that it is given."""
+    if not isinstance(value, (list, tuple)):
+        return [str(value)]
+    values = list(map(str, value))
+    return [",".join(values)] if name in _COMMA_LISTS else values
 
 
 @pytest.fixture

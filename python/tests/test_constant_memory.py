@@ -64,6 +64,21 @@ def test_a_command_has_its_flags(constant_memory):
         constant_memory(command, sizes=SIZES, size="1GiB")
 
 
+def test_a_list_is_joined_by_commas_only_for_a_flag_that_takes_such_a_list():
+    flags = {
+        "size": ["1MiB", "2MiB"],
+        "header": ["A: 1", "B: 2,3"],
+        "connect_to": ("::127.0.0.1:1",),
+        "resolve": "a:1:127.0.0.1,127.0.0.2",
+        "rounds": 2,
+        "content_length": True,
+        "stall": None,
+    }
+    expected = ["--size", "1MiB,2MiB", "--header", "A: 1", "--header", "B: 2,3", "--connect-to", "::127.0.0.1:1"]
+    expected += ["--resolve", "a:1:127.0.0.1,127.0.0.2", "--rounds", "2", "--content-length"]
+    assert pytest_plugin._flags(flags) == expected
+
+
 def test_a_client_is_proven(constant_memory):
     curl = ["curl", "-sSf", "-T", "{file}", "{url}"]
     assert "client" in constant_memory.client(curl, slope_limit="16MiB")

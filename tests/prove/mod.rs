@@ -2,6 +2,7 @@
 
 mod cgroups;
 mod conform;
+mod processes;
 mod proof;
 mod proxy_subject;
 mod server_subject;

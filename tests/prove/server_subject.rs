@@ -170,6 +170,11 @@ fn a_server_that_refuses_or_breaks_off_is_a_failed_run_that_says_why() {
                  while True:\n c = s.accept()[0]\n if c.recv(9): os._exit(7)";
     let said = misbehaving(&[], &[python, "-c", dying]);
     assert!(said.contains("ended (exit status: 7) after"), "{said}");
+    let dying = "import os, socket; s = socket.create_server(('127.0.0.1', {port}))\nwhile True:\n\
+                 \x20c = s.accept()[0]; got = 0\n while got < 1 << 19 and (part := c.recv(1 << 16)): got += len(part)\n\
+                 \x20if got: os._exit(7)";
+    let said = misbehaving(&[], &[python, "-c", dying]);
+    assert!(said.contains("ended (exit status: 7) after") && !said.contains("after 0.0 of"), "{said}");
 }
 
 #[test]
@@ -186,6 +191,8 @@ fn flags_that_cannot_be_used_are_refused() {
     refused(&["http://127.0.0.1:1/", "--direction", "down"], &["true"], "--download");
     refused(&["http://127.0.0.1:1/", "--download", "http://127.0.0.1:1/x"], &["true"], "{size}");
     refused(&["http://127.0.0.1:1/", "--protocol", "h3"], &["true"], "h3");
+    let seeded = [UPLOAD, "--download", DOWNLOAD, "--seed", "7"];
+    refused(&seeded, &["true", "{port}"], "--seed: a server of yours decides the content of its downloads");
     let said = text(&run(&["prove", "--client", "-H", "X: y", "--", "true", "{url}"]).stderr);
     assert!(said.contains("--server"), "{said}");
     let said = text(&run(&["prove", "--series", "1MiB", "--size", "1GiB", "--", "true", "{n}"]).stderr);

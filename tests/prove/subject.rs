@@ -7,7 +7,7 @@ use std::{
 
 use metrics::Stamp;
 
-use crate::common::{Out, assert_valid, peers, run, text, transfer::script};
+use crate::common::{Out, assert_valid, peers, run, skip, text, transfer::script};
 
 /// Proves a client over small bodies, with these flags before its command line.
 fn prove(flags: &[&str], command: &[&str]) -> (Output, Out) {
@@ -84,9 +84,38 @@ fn a_client_that_uploads_chunk_by_chunk_is_constant() {
 }
 
 #[test]
+fn a_client_that_holds_the_file_is_not_constant_by_bodies_of_one_size() {
+    let Some(peers) = peers() else { return };
+    let python = peers.join("bin/python3");
+    // The memory of this client is flat while it sends, slowly enough for samples.
+    let holds = "import http.client, sys, time, urllib.parse\nurl = urllib.parse.urlsplit(sys.argv[1])\n\
+                 data = memoryview(open(sys.argv[2], 'rb').read())\ndef parts():\n\
+                 \x20for at in range(0, len(data), 65536):\n  time.sleep(0.002)\n  yield data[at:at + 65536]\n\
+                 to = http.client.HTTPConnection(url.hostname, url.port)\n\
+                 to.request('PUT', url.path, body=parts(), headers={'Content-Length': str(len(data))})\n\
+                 sys.exit(to.getresponse().status != 200)";
+    let flags = ["--size", "32MiB", "--rounds", "1", "--reader-rate", "200MiB", "--slope-limit", "16MiB"];
+    let (output, _) = prove(&flags, &[python.to_str().unwrap(), "-c", holds, "{url}", "{file}"]);
+    let report = text(&output.stdout);
+    assert_eq!(code(&output), Some(6), "{report}{}", text(&output.stderr));
+    assert!(!report.contains("CONSTANT:") && report.contains("runs of one size only"), "{report}");
+}
+
+#[test]
+fn a_proof_whose_time_is_used_up_is_inconclusive() {
+    let script = "sleep 0.3; curl -sS -T {file} {url}";
+    let flags = ["--size", "1MiB,2MiB,3MiB", "--max-time", "1s"];
+    let (output, out) = prove(&flags, &["sh", "-c", script]);
+    let report = text(&output.stdout);
+    assert_eq!(code(&output), Some(6), "{report}{}", text(&output.stderr));
+    assert!(report.contains("Incomplete: ") && report.contains("not all of its runs were made"), "{report}");
+    assert!(out.records().iter().all(|record| record["planned_runs"] == 18), "{report}");
+}
+
+#[test]
 fn a_client_that_gives_up_on_a_reader_that_stands_still_is_constant_with_a_remark() {
     if Command::new("curl").arg("--version").output().is_err() {
-        return;
+        return skip("curl is missing; apt-get install curl installs it");
     }
     let flags = ["--size", "32MiB,128MiB", "--rounds", "1", "--reader-rate", "200MiB", "--stall", "6s"];
     let (output, out) = prove(&flags, &["curl", "-sS", "--max-time", "3", "-T", "{file}", "{url}"]);
@@ -105,7 +134,7 @@ fn a_client_that_gives_up_on_a_reader_that_stands_still_is_constant_with_a_remar
 fn curl_downloads_over_tls_in_constant_memory() {
     let curl = ["curl", "-sSf", "--cacert", "{cacert}", "-o", "/dev/null", "{url}"];
     if Command::new("curl").arg("--version").output().is_err() {
-        return;
+        return skip("curl is missing; apt-get install curl installs it");
     }
     let (output, out) = prove(&[&SIZES[..], &["--protocol", "h2", "--direction", "down"]].concat(), &curl);
     let report = text(&output.stdout);
@@ -248,6 +277,10 @@ fn a_command_that_cannot_be_proven_is_wrong_usage() {
             .contains("--streams")
     );
     assert!(refused(&["--client", "--protocol", "tcp", "--", "curl", "{url}"]).contains("over HTTP"));
+    for flags in [["--seed", "7"], ["--chunk-size", "1MiB"], ["--address", "::1"], ["--upstream", "1"]] {
+        let said = refused(&[&["--client"], &flags[..], &["--", "curl", "-T", "{file}", "{url}"]].concat());
+        assert!(said.contains(flags[0]), "{said}");
+    }
     let out = Out::new();
     let folder = out.text();
     let huge =

@@ -34,12 +34,14 @@ mod heap;
 mod holdings;
 mod memory;
 mod occupy;
+mod orphans;
 mod parent;
 mod processor_time;
 mod resources;
 mod sampler;
 mod thread_times;
 mod timeline;
+mod tree_times;
 
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
@@ -70,7 +72,8 @@ pub use heap::{Heap, HeapReader, heap, heap_bytes, join_heap, read_heap_by};
 pub use holdings::Holdings;
 pub use memory::Memory;
 pub use occupy::occupy;
-pub use parent::end_with_parent;
+pub use orphans::{Mark, Unmarked};
+pub use parent::{end_with_parent, keep_orphans};
 pub use platform::{MemoryReader, peak_rss_bytes};
 pub use processor_time::ProcessorTime;
 pub use resources::Resources;
@@ -78,6 +81,7 @@ pub use sampler::Sampler;
 pub use thread_times::{ThreadId, ThreadTimes};
 pub use timeline::Timeline;
 pub use tree::ProcessTree;
+pub use tree_times::TreeTimes;
 
 /// Returns a lock that excludes other tests that measure the whole process.
 #[cfg(test)]

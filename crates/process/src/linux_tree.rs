@@ -1,14 +1,20 @@
 //! The memory of a process and its descendants, from `/proc`.
 
-use std::{collections::BTreeMap, ffi::OsStr, io, time::Duration};
+#[path = "linux_listening.rs"]
+mod listening;
+#[path = "linux_orphans.rs"]
+mod orphans;
 
+use std::{collections::BTreeMap, io, time::Duration};
+
+use nix::{time::ClockId, unistd::Pid};
 use procfs::{
     ProcError, page_size,
-    process::{ClearRefs, ProcState, Process},
+    process::{ClearRefs, ProcState, Process, Stat},
     ticks_per_second,
 };
 
-use crate::{Memory, ProcessorTime, platform::into_io};
+use crate::{Memory, ProcessorTime, TreeTimes, platform::into_io};
 
 /// A process and its descendants, watched from outside. A descendant that was seen once stays a member, also when its
 /// parent ends before it.
@@ -18,6 +24,8 @@ pub struct ProcessTree {
     members: BTreeMap<i32, Process>,
     /// The first process. Its processor time can be read even after its end, until its parent waits for it.
     first: Process,
+    /// The time at which the first process started, in clock ticks since the system started.
+    started: u64,
     page: u64,
     /// True once there was a second member. From then on, pages that members share count in proportional parts.
     has_grown: bool,
@@ -42,9 +50,11 @@ impl ProcessTree {
             })
         };
         let [process, first] = [handle()?, handle()?];
+        let started = first.stat().map_err(into_io)?.starttime;
         let mut tree = Self {
             members: BTreeMap::from([(pid, process)]),
             first,
+            started,
             page: page_size(),
             has_grown: false,
             has_earlier_peak: false,
@@ -89,24 +99,6 @@ impl ProcessTree {
         }
         self.has_grown |= self.members.len() > 1;
         self.raise_peak_by_members();
-    }
-
-    /// Adds those children of the current process whose environment has the variable `name` with this value, and their
-    /// descendants. A process whose ancestors in the tree have ended becomes such a child, if the current process is a
-    /// subreaper (prctl(2)).
-    pub fn adopt_children_marked(&mut self, name: &str, value: &str) {
-        let Ok(own) = Process::myself() else { return };
-        for child in children_of(&own).filter(|child| !self.members.contains_key(child)).collect::<Vec<_>>() {
-            let Ok(process) = Process::new(child) else { continue };
-            let mark = process
-                .environ()
-                .ok()
-                .and_then(|environment| environment.get(name.as_ref() as &OsStr).cloned());
-            if mark.is_some_and(|mark| mark == value) && is_alive(&process) {
-                self.members.insert(child, process);
-                self.find_descendants();
-            }
-        }
     }
 
     fn children(&self, parent: i32) -> Vec<i32> {
@@ -158,14 +150,27 @@ impl ProcessTree {
         let others = self.members.values().filter(|member| member.pid != self.first.pid);
         let times = others.chain([&self.first]).filter_map(|process| process.stat().ok());
         let all = times.fold([0, 0], |[user, system]: [u64; 2], stat| {
-            let waited = |ticks: i64| u64::try_from(ticks).unwrap_or(0);
+            let [waited_user, waited_system] = waited_ticks(&stat);
             [
-                user.saturating_add(stat.utime).saturating_add(waited(stat.cutime)),
-                system.saturating_add(stat.stime).saturating_add(waited(stat.cstime)),
+                user.saturating_add(stat.utime).saturating_add(waited_user),
+                system.saturating_add(stat.stime).saturating_add(waited_system),
             ]
         });
-        let [user, system] = all.map(|ticks| Duration::from_secs(ticks) / tick_rate());
+        let [user, system] = all.map(ticks);
         ProcessorTime { user, system }
+    }
+
+    /// Returns the processor time of each member. Processes that it has waited for count to a clock tick, and its own
+    /// time counts more exactly.
+    pub fn times(&self) -> TreeTimes {
+        let time = |(pid, process): (&i32, &Process)| {
+            let stat = process.stat().ok()?;
+            let own = ClockId::pid_cpu_clock_id(Pid::from_raw(*pid)).and_then(ClockId::now);
+            let own = own.map_or_else(|_| ticks(stat.utime.saturating_add(stat.stime)), Duration::from);
+            let waited = waited_ticks(&stat).into_iter().map(ticks);
+            Some((*pid, waited.fold(own, Duration::saturating_add)))
+        };
+        TreeTimes::new(self.members.iter().filter_map(time))
     }
 
     /// Returns the ids of the members that are alive.
@@ -180,6 +185,16 @@ fn tick_rate() -> u32 {
     u32::try_from(ticks_per_second()).unwrap_or(u32::MAX).max(1)
 }
 
+/// Returns the duration of so many clock ticks.
+fn ticks(number: u64) -> Duration {
+    Duration::from_secs(number) / tick_rate()
+}
+
+/// Returns the user and the system time of the processes that a process has waited for, in clock ticks.
+fn waited_ticks(stat: &Stat) -> [u64; 2] {
+    [stat.cutime, stat.cstime].map(|ticks| u64::try_from(ticks).unwrap_or(0))
+}
+
 /// Returns the ids of the processes that the threads of a process have started.
 fn children_of(process: &Process) -> impl Iterator<Item = i32> + use<> {
     let children =
@@ -189,7 +204,11 @@ fn children_of(process: &Process) -> impl Iterator<Item = i32> + use<> {
 
 /// Returns whether a process is alive. A process that has ended, but was not waited for, is a zombie without memory.
 fn is_alive(process: &Process) -> bool {
-    process.stat().is_ok_and(|stat| !matches!(stat.state(), Ok(ProcState::Zombie | ProcState::Dead)))
+    process.stat().is_ok_and(|stat| is_running(&stat))
+}
+
+fn is_running(stat: &Stat) -> bool {
+    !matches!(stat.state(), Ok(ProcState::Zombie | ProcState::Dead))
 }
 
 fn resident(process: &Process, page: u64) -> Option<Memory> {
@@ -284,10 +303,30 @@ mod tests {
         let (own, both) = (tree.first.stat().unwrap(), tree.processor_time());
         assert!(own.utime > 0 && own.cutime > 0, "both shells took time: {own:?}");
         let ticks = own.utime + own.cutime.unsigned_abs();
-        assert_eq!(both.user, Duration::from_secs(ticks) / tick_rate());
+        assert_eq!(both.user, super::ticks(ticks));
         assert_eq!(both.since(both), ProcessorTime::default());
         child.wait().unwrap();
         assert_eq!(tree.processor_time(), ProcessorTime::default(), "it is gone");
+    }
+
+    #[test]
+    fn the_time_of_a_thread_that_has_ended_counts_to_less_than_a_tick() {
+        let tree = ProcessTree::of(std::process::id()).unwrap();
+        let before = tree.times();
+        let busy = || (0..200_000_u64).fold(0, |sum: u64, next| std::hint::black_box(sum.wrapping_add(next)));
+        std::thread::spawn(busy).join().unwrap();
+        let used = tree.times().since(&before);
+        assert!(used > Duration::from_micros(20), "{used:?}");
+        let idle = shell("echo ready; read _");
+        let tree = ProcessTree::of(idle.id()).unwrap();
+        // The shell goes on after it has printed.
+        while tree.first.stat().unwrap().state != 'S' {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let before = tree.times();
+        std::thread::sleep(Duration::from_millis(30));
+        assert_eq!(tree.times().since(&before), Duration::ZERO, "it waits");
+        end(idle);
     }
 
     #[test]

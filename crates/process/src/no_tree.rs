@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{Memory, ProcessorTime};
+use crate::{Mark, Memory, ProcessorTime, TreeTimes, Unmarked};
 
 /// A tree without figures: this system has no Linux `/proc`.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl ProcessTree {
     pub fn find_descendants(&mut self) {}
 
     /// Adds nothing on this system.
-    pub fn adopt_children_marked(&mut self, _: &str, _: &str) {}
+    pub fn adopt_orphans(&mut self, _: Mark<'_>, _: Unmarked) {}
 
     /// Always `None` on this system.
     pub fn read(&mut self) -> Option<Memory> {
@@ -49,6 +49,16 @@ impl ProcessTree {
     /// Always zero on this system.
     pub fn processor_time(&self) -> ProcessorTime {
         ProcessorTime::default()
+    }
+
+    /// Always without a member on this system.
+    pub fn times(&self) -> TreeTimes {
+        TreeTimes::default()
+    }
+
+    /// Always false on this system.
+    pub fn listens_at(&self, _: u16) -> bool {
+        false
     }
 
     /// Always empty on this system.

@@ -4,7 +4,9 @@
 //! [`Proof::of_command`] runs another program, and [`Proof::watching`] watches one that runs already. While a run
 //! lasts, the memory of its process and of all descendants is sampled. Memory is constant if it grows by no more than a
 //! limit per GiB of input, both within the runs of the largest input and in its peaks over all sizes. This is the rule
-//! of `longhaul prove`. Figures come from Linux's `/proc`; on other systems, a proof fails with an error.
+//! of `longhaul prove`. A run ends with its program: processes that the program leaves behind are killed. To find them,
+//! the current process becomes a subreaper (prctl(2)). Figures come from Linux's `/proc`; on other systems, a proof
+//! fails with an error.
 //!
 //! ```
 //! use std::{fs::File, io};

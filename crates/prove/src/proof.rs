@@ -105,8 +105,9 @@ impl<'a> Proof<'a> {
         Self { work, sizes, rounds, slope_limit: SLOPE_LIMIT, timeout: TIMEOUT, success: 0 }
     }
 
-    /// Sets the sizes of the input in bytes. By default, these are 64 MiB, 256 MiB and 1 GiB. Fewer than three sizes prove
-    /// nothing.
+    /// Sets the sizes of the input in bytes. By default, these are 64 MiB, 256 MiB and 1 GiB. One size alone never
+    /// proves that memory is constant, because its peaks have no other size to compare with. With fewer than three
+    /// sizes, no further rounds follow.
     pub fn sizes(self, sizes: impl IntoIterator<Item = u64>) -> Self {
         Self { sizes: sizes.into_iter().collect(), ..self }
     }
@@ -207,7 +208,37 @@ impl<'a> Proof<'a> {
 
 #[cfg(test)]
 mod tests {
+    use record::TimelinePoint;
+
     use super::*;
+    use crate::Constancy;
+
+    /// Returns the conclusion about three rounds of a program that reads its whole input first, and then sends it.
+    fn conclusion(sizes: &[u64]) -> Conclusion {
+        let proof = Proof::of_command(|_| Command::new("x")).sizes(sizes.iter().copied());
+        let record = |(size, round): (u64, u32)| {
+            let memory = size + (10 << 20);
+            let point = |at: u64| TimelinePoint {
+                seconds: at as f64,
+                rss_bytes: memory,
+                anon_bytes: memory,
+                body_bytes: size / 64 * at,
+            };
+            let mut end = EndRecord::default();
+            end.memory.timeline = (1..=64).map(point).collect();
+            (end.memory.baseline_rss_bytes, end.memory.peak_rss_bytes) = (Some(memory), Some(memory));
+            proof.record(size, round, end)
+        };
+        Conclusion::of(proof.order(0..3).into_iter().map(record).collect())
+    }
+
+    #[test]
+    fn one_size_never_proves_that_memory_is_constant() {
+        let of_one = conclusion(&[64 << 20]);
+        assert_eq!((of_one.constancy, of_one.needs_rounds()), (Constancy::Inconclusive, false), "{of_one}");
+        assert!(of_one.to_string().contains("one size only"), "{of_one}");
+        assert_eq!(conclusion(&[64 << 20, 256 << 20, 1 << 30]).constancy, Constancy::Growing);
+    }
 
     #[test]
     fn a_process_that_lives_on_gets_the_smallest_inputs_first() {

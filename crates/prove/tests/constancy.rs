@@ -31,6 +31,14 @@ fn fill(bytes: u64, keeps: bool) {
     black_box(kept);
 }
 
+/// Says that the current test does not run, and why. libtest shows nothing that a passing test prints by `eprintln!`,
+/// so this writes to stderr itself.
+fn skip(reason: &str) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("?");
+    std::io::stderr().write_all(format!("SKIPPED {test}: {reason}\n").as_bytes()).unwrap();
+}
+
 #[test]
 fn a_closure_that_keeps_nothing_passes() {
     let keeps = false;
@@ -120,9 +128,25 @@ fn a_program_that_hangs_or_cannot_be_started_is_an_error() {
 }
 
 #[test]
+fn nothing_that_a_program_leaves_behind_runs_after_it() {
+    for start in ["", "env -i", "setsid"] {
+        let script = format!("{start} sleep 605.1 </dev/null >/dev/null 2>&1 & exit 0");
+        let leaves = |_| {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &script]);
+            shell
+        };
+        let conclusion = Proof::of_command(leaves).sizes([MIB]).rounds(3).run().unwrap();
+        assert_eq!(conclusion.records.len(), 3, "{conclusion}");
+        let left = Command::new("pgrep").args(["-f", "^sleep 605.1$"]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&left.stdout), "", "'{start}' leaves a process");
+    }
+}
+
+#[test]
 fn runs_that_decide_nothing_are_followed_by_more() {
     if Command::new("python3").arg("--version").output().is_err() {
-        return;
+        return skip("python3 is missing");
     }
     // Every second run keeps 50 MiB more, whatever its size, and is level.
     let script = "import sys, time\nkept = b'x' * (50 << 20) * int(sys.argv[1])\nfor _ in range(int(sys.argv[2]) >> 18): time.sleep(0.005)";
@@ -143,7 +167,7 @@ fn a_process_that_lives_on_is_watched_while_it_works() {
     let script = "import sys\nkept = []\nfor line in sys.stdin:\n for _ in range(int(line) >> 20): kept.append(b'x' * (1 << 20))\n \
                   print('done', flush=True)";
     if Command::new("python3").arg("--version").output().is_err() {
-        return;
+        return skip("python3 is missing");
     }
     let mut python = Command::new("python3")
         .args(["-c", script])

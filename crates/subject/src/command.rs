@@ -1,6 +1,7 @@
 //! The command line of a program under proof. Placeholders stand for values that differ from run to run.
 
 use std::{
+    borrow::Cow,
     env,
     ffi::OsString,
     fmt, fs,
@@ -79,6 +80,11 @@ pub struct NoProgram(String);
 pub struct CommandLine(Vec<OsString>);
 
 impl CommandLine {
+    /// Returns the program as the command line names it.
+    pub(crate) fn program(&self) -> Cow<'_, str> {
+        self.0.first().map(|program| program.to_string_lossy()).unwrap_or_default()
+    }
+
     /// Makes the command line of a client from words.
     ///
     /// # Errors

@@ -1,16 +1,23 @@
 //! The URLs of a server under proof.
 
 use client::{Target, TargetError};
-use record::{Case, DEFAULT_SEED, Direction, Protocol};
+use record::{Case, Direction, Protocol};
 
 /// The placeholder in a URL for the port that longhaul chooses.
-const PORT: &str = "{port}";
+pub(crate) const PORT: &str = "{port}";
 
 /// The placeholders in a URL for the size of the body, in decimal bytes.
 const SIZES: [&str; 2] = ["{size}", "{n}"];
 
+/// The placeholder in a URL for the size of the chunks of the body, in decimal bytes.
+const CHUNK: &str = "{chunk}";
+
+/// The placeholder in a URL for the seed of the generated body.
+const SEED: &str = "{seed}";
+
 /// The URLs of a server: one for uploads, and optionally one for downloads. `{port}` stands for a port that longhaul
-/// chooses, and `{size}` for the size of the body in bytes.
+/// chooses, `{size}` for the size of the body in bytes, `{chunk}` for that of its chunks, and `{seed}` for the seed of
+/// its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {
     upload: String,
@@ -38,7 +45,7 @@ impl Endpoints {
     /// Fails if the text is no URL.
     pub fn behind_proxy(url: &str) -> Result<Self, TargetError> {
         let base = url.trim_end_matches('/');
-        Self::new(format!("{base}/upload"), format!("{base}/?size={{size}}&seed={DEFAULT_SEED}"))
+        Self::new(format!("{base}/upload"), format!("{base}/?size={{size}}&chunk={{chunk}}&seed={{seed}}"))
     }
 
     /// Returns whether there is a URL for downloads.
@@ -54,6 +61,11 @@ impl Endpoints {
     /// Returns whether the URL for downloads states the size, so that the server gives bodies of any size.
     pub fn has_size(&self) -> bool {
         self.download.as_ref().is_some_and(|url| SIZES.iter().any(|size| url.contains(size)))
+    }
+
+    /// Returns whether the URL for downloads states the seed, so that the server gives bodies of any seed.
+    pub fn has_seed(&self) -> bool {
+        self.download.as_ref().is_some_and(|url| url.contains(SEED))
     }
 
     /// Returns the protocol of requests by default: HTTP/1.1 in cleartext, and HTTP/2 over TLS.
@@ -79,6 +91,8 @@ impl Endpoints {
         };
         let size = case.body.0.to_string();
         let url = SIZES.iter().fold(url.clone(), |url, placeholder| url.replace(placeholder, &size));
+        let url =
+            url.replace(CHUNK, &u64::from(case.chunk).to_string()).replace(SEED, &case.seed.to_string());
         Target::parse(&port.map_or(url.clone(), |port| url.replace(PORT, &port.to_string())))
     }
 }
@@ -106,7 +120,9 @@ mod tests {
         let proxy = Endpoints::behind_proxy("http://localhost:82/").unwrap();
         case.direction = Direction::Down;
         case.protocol = "h1c".into();
-        assert!(proxy.target(&case, None).unwrap().url().starts_with("http://localhost:82/?size=7&seed="));
+        (case.chunk, case.seed) = (5000.try_into().unwrap(), 9);
+        let url = "http://localhost:82/?size=7&chunk=5000&seed=9";
+        assert!(proxy.target(&case, None).unwrap().url() == url && proxy.has_seed() && !endpoints.has_seed());
         assert!(
             Endpoints::new("ftp://x/", None).is_err() && Endpoints::new("http://x/", "x".to_owned()).is_err()
         );

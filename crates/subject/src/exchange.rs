@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use crate::{
     processes::Processes,
     sampling::Sampling,
+    service::Service,
     watch::{HEARTBEAT, Watch, report},
 };
 
@@ -96,12 +97,24 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// Makes a transfer that has succeeded a failed one, without a figure of memory, if the program cannot have served it.
+    pub(crate) fn confirm(&self, service: &Service<'_>, outcome: &mut Outcome) {
+        if outcome.fault.is_none()
+            && let Err(fault) = service.check(self.case.body.0)
+        {
+            outcome.ends[self.end] = None;
+            outcome.fault = Some(fault);
+        }
+    }
+
     /// Replaces the measurements of the client by those of the program. The timeline of the client gives the body bytes
     /// at the time of each sample.
     fn conclude(&self, outcome: &mut Outcome, watch: &Watch) {
         self.sampled_since.set(watch.began());
         let client = self.case.direction.client();
         let own = outcome.ends[client].take().unwrap_or_default();
+        // The last heartbeat may have come long before the end.
+        self.moved.set(self.moved.get().max(own.bytes));
         if let Some(processes) = self.processes {
             processes.sample();
             let earlier = self.began.get().zip(watch.began());
@@ -143,7 +156,23 @@ pub(crate) fn bytes_at(timeline: &[TimelinePoint], seconds: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use record::EndRecord;
+
     use super::*;
+
+    #[test]
+    fn the_bytes_of_a_transfer_that_fails_between_two_heartbeats_count() {
+        let case = Case::new("h1c");
+        let exchange = Exchange::new(&case, None, "it", End::Receiver);
+        let mut outcome = Outcome::failed(unusable("it has gone"));
+        let mut own = EndRecord::default();
+        own.bytes = 8 << 20;
+        outcome.ends[case.direction.client()] = Some(own);
+        exchange.conclude(&mut outcome, &Watch::default());
+        assert_eq!(exchange.moved.get(), 8 << 20);
+        exchange.conclude(&mut outcome, &Watch::default());
+        assert_eq!(exchange.moved.get(), 8 << 20, "the bytes of an end that states none");
+    }
 
     #[test]
     fn bytes_between_two_points_are_in_proportion_to_time() {

@@ -57,6 +57,7 @@ mod ready;
 mod sampling;
 mod series;
 mod server;
+mod service;
 mod source;
 mod standstill;
 mod watch;

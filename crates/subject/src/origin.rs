@@ -9,7 +9,7 @@ use std::{
 };
 
 use receiver::{Halt, Receipt};
-use record::{Case, DEFAULT_SEED, Direction, Fault, FaultKind, Protocol};
+use record::{Case, Direction, Fault, FaultKind, Protocol};
 use serve::{HostName, Options, Receipts, Server, Traffic};
 use tempfile::NamedTempFile;
 
@@ -102,8 +102,6 @@ impl Origin {
     ) -> Result<Self, Fault> {
         let mut options = Options::default();
         options.listen = Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port));
-        // The limits fix the socket buffers. The absorbed bytes then do not depend on the kernel's auto-tuning.
-        options.limits = case.limits.clone();
         options.reader_halt = Some(halt.clone());
         // A proxy may send any name of the server in Host.
         options.access.hosts.extend("*".parse::<HostName>());
@@ -124,6 +122,11 @@ impl Origin {
     fn bind(mut options: Options, case: &Case, patience: Duration) -> Result<Self, Fault> {
         let uploads: Arc<Mutex<Uploads>> = Arc::default();
         let complete = uploads.clone();
+        // The record states these limits. They fix the socket buffers. The bytes that a proxy absorbs then do not
+        // depend on the kernel's auto-tuning.
+        options.limits = case.limits.clone();
+        options.min_chunk = options.min_chunk.min(case.chunk);
+        options.max_chunk = options.max_chunk.max(case.chunk);
         options.min_rate = None;
         options.idle_timeout = patience.saturating_add(allowance(case));
         options.receipts = Some(Receipts::to(move |receipt| {
@@ -191,7 +194,9 @@ fn url(protocol: &Protocol, addr: SocketAddr, case: &Case) -> String {
     };
     let target = match case.direction {
         Direction::Up => "upload".to_owned(),
-        Direction::Down => format!("?size={}&seed={DEFAULT_SEED}", case.body.0),
+        Direction::Down => {
+            format!("?size={}&chunk={}&seed={}", case.body.0, u64::from(case.chunk), case.seed)
+        }
     };
     format!("{}://{authority}/{target}", protocol.scheme())
 }
@@ -201,4 +206,76 @@ pub(crate) fn certificate_file(pem: &str) -> io::Result<NamedTempFile> {
     file.write_all(pem.as_bytes())?;
     file.flush()?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use record::{H2_FRAME, H2_WINDOW, LimitValue};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+    };
+
+    use super::*;
+
+    /// The client's connection preface with an empty SETTINGS frame (RFC 9113 section 3.4).
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+    /// Returns the settings of the first frame that an origin sends: pairs of an identifier and a value.
+    async fn settings(case: &Case) -> Vec<(u16, u32)> {
+        let origin = Origin::listen(case, Duration::from_secs(10), None).unwrap();
+        let mut stream = TcpStream::connect(origin.addr).await.unwrap();
+        let reading = async {
+            stream.write_all(PREFACE).await.unwrap();
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).await.unwrap();
+            assert_eq!(head[3], 4, "the first frame has the settings");
+            let mut payload = vec![0; usize::from(head[2])];
+            stream.read_exact(&mut payload).await.unwrap();
+            payload
+        };
+        let payload = tokio::select! {
+            payload = reading => payload,
+            () = origin.serve() => panic!("the origin has ended"),
+        };
+        let setting = |bytes: &[u8]| {
+            let value = u32::from_be_bytes(bytes[2..].try_into().unwrap());
+            (u16::from_be_bytes([bytes[0], bytes[1]]), value)
+        };
+        payload.chunks_exact(6).map(setting).collect()
+    }
+
+    #[tokio::test]
+    async fn an_origin_has_the_limits_that_the_case_states() {
+        let mut case = Case::new("h2c");
+        let (window, frame) = ((4, 768 << 10), (5, 256 << 10));
+        let by_default = settings(&case).await;
+        assert!(by_default.contains(&window) && by_default.contains(&frame), "{by_default:?}");
+        case.limits.set(&H2_WINDOW, LimitValue::Bytes(64 << 10)).unwrap();
+        case.limits.set(&H2_FRAME, LimitValue::Bytes(32 << 10)).unwrap();
+        let (window, frame) = ((4, 64 << 10), (5, 32 << 10));
+        let set = settings(&case).await;
+        assert!(set.contains(&window) && set.contains(&frame), "{set:?}");
+    }
+
+    #[tokio::test]
+    async fn a_download_has_the_size_chunk_and_seed_of_its_case() {
+        let mut case = Case::new("h1c");
+        (case.direction, case.body.0, case.seed) = (Direction::Down, 5000, 7);
+        for chunk in [512, 2 << 20] {
+            case.chunk = chunk.try_into().unwrap();
+            let origin = Origin::listen(&case, Duration::from_secs(10), None).unwrap();
+            let (_, target) = origin.url.rsplit_once('/').unwrap();
+            assert_eq!(target, format!("?size=5000&chunk={chunk}&seed=7"));
+            let mut stream = TcpStream::connect(origin.addr).await.unwrap();
+            let request = format!("GET /{target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let (mut response, observed) = (Vec::new(), origin.observed());
+            tokio::select! {
+                read = stream.read_to_end(&mut response) => assert!(read.unwrap() > 5000),
+                () = origin.serve() => panic!("the origin has ended"),
+            }
+            assert!(response.starts_with(b"HTTP/1.1 200 ") && observed.bytes() == 5000);
+        }
+    }
 }

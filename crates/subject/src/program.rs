@@ -1,6 +1,7 @@
 //! A program under proof: started, watched, and ended together with its descendants.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     io,
     process::{ExitStatus, Stdio},
@@ -9,7 +10,6 @@ use std::{
 
 use nix::{
     sys::{
-        prctl,
         signal::{Signal, kill, killpg},
         wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid},
     },
@@ -27,7 +27,7 @@ use uuid::Uuid;
 use crate::{
     environment::Environment,
     output::Output,
-    processes::{MARK, Processes},
+    processes::{MARK, Processes, Turn},
 };
 
 /// The time in which the last line of standard error is waited for.
@@ -35,6 +35,9 @@ const LAST_LINE: Duration = Duration::from_millis(500);
 
 /// The time in which a program ends after SIGTERM, before it is killed.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// The most rounds of killing: a program may start processes while it is killed.
+const ROUNDS: usize = 16;
 
 /// The longest quoted line of standard error, in characters.
 const QUOTED: usize = 300;
@@ -68,10 +71,8 @@ impl Program {
         let name = program.to_string_lossy().into_owned();
         let failed =
             |error: io::Error| Fault::new(FaultKind::Program, format!("{name} cannot be started: {error}"));
-        // As a subreaper, this process becomes the parent of descendants whose own parent ends. It would not find them
-        // otherwise.
-        let _ = prctl::set_child_subreaper(true);
-        let (oom, mark) = (OomWatch::begin(), Uuid::new_v4());
+        process::keep_orphans();
+        let (oom, mark, turn) = (OomWatch::begin(), Uuid::new_v4(), Turn::begin());
         let mut command = Command::new(program);
         environment.apply(command.as_std_mut());
         command
@@ -85,7 +86,7 @@ impl Program {
         let spawned = while_bound(core, || command.spawn()).map_err(|error| failed(error.into()))?;
         let mut child = spawned.map_err(failed)?;
         let id = child.id().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
-        let processes = Processes::started(id, mark).map_err(failed)?;
+        let processes = Processes::started(id, mark, turn).map_err(failed)?;
         let output = Output::of(&mut child, awaited);
         Ok(Self { name, child, processes, output, oom })
     }
@@ -109,6 +110,11 @@ impl Program {
     pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>, Fault> {
         let failed = |error| Fault::new(FaultKind::Program, format!("{} is lost: {error}", self.name));
         self.child.try_wait().map_err(failed)
+    }
+
+    /// Returns the exit status of the program once all its descendants have ended, too.
+    pub(crate) fn gone(&mut self) -> Result<Option<ExitStatus>, Fault> {
+        Ok(self.ended()?.filter(|_| self.processes.are_gone()))
     }
 
     /// Waits until the program has ended, but leaves its exit status uncollected (WNOWAIT), so that its processor time
@@ -161,13 +167,20 @@ impl Program {
         if let Some(leader) = leader {
             let _ = killpg(leader, Signal::SIGKILL);
         }
-        self.processes.find_descendants();
-        let ids = self.processes.tree().ids();
-        for id in ids.into_iter().filter_map(pid) {
-            let _ = kill(id, Signal::SIGKILL);
-            if Some(id) != leader {
-                let _ = waitpid(id, Some(WaitPidFlag::WNOHANG));
+        let mut killed = BTreeSet::new();
+        for _ in 0..ROUNDS {
+            self.processes.find_descendants();
+            let found = self.processes.tree().ids();
+            let found: Vec<Pid> = found.into_iter().filter(|id| killed.insert(*id)).filter_map(pid).collect();
+            if found.is_empty() {
+                break;
             }
+            for id in found {
+                let _ = kill(id, Signal::SIGKILL);
+            }
+        }
+        for id in killed.into_iter().filter_map(pid).filter(|id| Some(*id) != leader) {
+            let _ = waitpid(id, Some(WaitPidFlag::WNOHANG));
         }
     }
 }

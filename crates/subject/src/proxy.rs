@@ -19,6 +19,7 @@ use crate::{
     exchange::{Exchange, TAKEN, beside},
     listener::Listener,
     origin::{Observed, Origin},
+    service::Service,
     standstill::{Standstill, is_ended_by_peer},
 };
 
@@ -83,12 +84,14 @@ impl ProxyProgram {
             }
         };
         let client = self.listener.client(case);
+        let service = Service::expected(processes.as_ref(), &name, &target);
         let mut outcome = tokio::select! {
             outcome = exchange.make(&client, &target, transfer, observer) => outcome,
             () = beside(measuring) => Outcome::default(),
         };
         // The time of a transfer whose reader stood still says nothing.
         (outcome.absorbed_bytes, outcome.elapsed_s) = (absorbed, None);
+        exchange.confirm(&service, &mut outcome);
         let ended = listening.end(case, exchange.moved.get(), outcome.fault.is_some()).await?;
         outcome.fault = ended.or(outcome.fault);
         prove(&mut outcome, case, observed);

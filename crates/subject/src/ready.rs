@@ -4,19 +4,33 @@ use std::{convert::Infallible, str::FromStr, time::Duration};
 
 use client::{Client, Download, Output, Target, TargetError};
 use metrics::Stamp;
-use record::{Fault, FaultKind, Protocol};
+use record::{Fault, FaultKind, Protocol, redacted_url};
 use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
 };
 
-use crate::program::Program;
+use crate::{endpoints::PORT, program::Program};
 
 /// The time between two looks.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// The longest time of one attempt to reach the server.
 const ATTEMPT: Duration = Duration::from_secs(1);
+
+/// The longest time in which a server is reached before a program is started. Each run over HTTP/3 at a fixed port takes
+/// this time, because UDP does not tell that nobody listens.
+const REPLY: Duration = Duration::from_millis(500);
+
+/// The longest time of the answer of a server that was reached before a program is started. The close of its connection
+/// may take a second of it.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// The time in which the program of an earlier run leaves its port.
+const VACATED: Duration = Duration::from_secs(2);
+
+/// The time between two looks at a port that the program of an earlier run has not left.
+const LOOK_AT_PORT: Duration = Duration::from_millis(100);
 
 /// The sign that a server is ready.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,12 +93,7 @@ impl Ready {
                 let what = format!("ended ({}) before it was ready", program.describe(status));
                 return Err(program.fault(FaultKind::Program, what).await);
             }
-            let attempt = self.attempt(program, client, target, port);
-            let missing = match timeout(ATTEMPT, attempt).await {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(missing)) => missing,
-                Err(_) => format!("no answer within {} s", ATTEMPT.as_secs_f64()),
-            };
+            let Err(missing) = self.look(program, client, target, port).await else { return Ok(()) };
             if began.elapsed() >= patience {
                 let what = format!("was not ready within {} s: {missing}", patience.as_secs_f64());
                 program.end();
@@ -94,8 +103,8 @@ impl Ready {
         }
     }
 
-    /// Checks the sign once. The error states what is missing.
-    async fn attempt(
+    /// Checks the sign once, for at most [`ATTEMPT`]. The error states what is missing.
+    pub(crate) async fn look(
         &self,
         program: &Program,
         client: &Client,
@@ -103,21 +112,86 @@ impl Ready {
         port: Option<u16>,
     ) -> Result<(), String> {
         match self {
+            Self::Prints(_) if program.has_printed() => Ok(()),
+            Self::Prints(text) => Err(format!("it has not printed '{text}'")),
+            _ => {
+                let none = || Err(format!("no answer within {} s", ATTEMPT.as_secs_f64()));
+                timeout(ATTEMPT, self.answer(client, target, port)).await.unwrap_or_else(|_| none())
+            }
+        }
+    }
+
+    /// Waits until no program gives the sign, for at most [`VACATED`], before `program` is started. Nobody else can
+    /// print its output, or know a port that longhaul has just chosen.
+    ///
+    /// # Errors
+    /// Fails if another program gives the sign.
+    pub(crate) async fn absent(
+        &self,
+        program: &str,
+        client: &Client,
+        target: &Target,
+        port: Option<u16>,
+    ) -> Result<(), Fault> {
+        let sign = match self {
+            Self::Connects if port.is_none() => redacted_url(&target.url()),
+            Self::Answers(url) if port.is_none() || !url.contains(PORT) => redacted_url(url),
+            Self::Port(port) => format!("port {port} of {}", target.host()),
+            _ => return Ok(()),
+        };
+        let began = Stamp::now();
+        while self.is_given(client, target, port).await {
+            if began.elapsed() >= VACATED {
+                let what = format!(
+                    "a server answers at {sign} before {program} was started: end it, prove it itself by \
+                     --watch PID in place of a command, or write {PORT} in the URL and the command. If it stands in \
+                     front of the program, name a sign of the program's own by --ready"
+                );
+                return Err(Fault::new(FaultKind::Listen, what));
+            }
+            sleep(LOOK_AT_PORT).await;
+        }
+        Ok(())
+    }
+
+    /// Returns whether a server gives the sign that is an answer. A server that is not reached within [`REPLY`] does not.
+    /// The limit covers no close of a connection, which takes three probe timeouts over QUIC (RFC 9000, section 10.2).
+    async fn is_given(&self, client: &Client, target: &Target, port: Option<u16>) -> bool {
+        let reached =
+            async |target: &Target| matches!(timeout(REPLY, client.connect(target)).await, Ok(Ok(_)));
+        match self {
+            Self::Connects => reached(target).await,
+            Self::Answers(url) => {
+                let Ok(asked) = asked_at(url, target, port) else { return false };
+                reached(&asked).await
+                    && matches!(timeout(ANSWER, self.answer(client, target, port)).await, Ok(Ok(())))
+            }
+            _ => matches!(timeout(REPLY, self.answer(client, target, port)).await, Ok(Ok(()))),
+        }
+    }
+
+    /// Looks for the answer that is the sign once. A text that is printed is none.
+    async fn answer(&self, client: &Client, target: &Target, port: Option<u16>) -> Result<(), String> {
+        match self {
             Self::Connects => client.probe(target).await.map_err(|fault| fault.message),
             Self::Port(port) => {
                 let connected = TcpStream::connect((target.host(), *port)).await;
                 connected.map(drop).map_err(|error| format!("port {port}: {error}"))
             }
             Self::Answers(url) => {
-                let url = port.map_or(url.clone(), |port| url.replace("{port}", &port.to_string()));
-                let target = asked(&url, target).map_err(|error| error.to_string())?;
+                let target = asked_at(url, target, port).map_err(|error| error.to_string())?;
                 let outcome = client.transfer(&target, Download::new(Output::verify()), |_| {}).await;
                 outcome.fault.map_or(Ok(()), |fault| Err(fault.message))
             }
-            Self::Prints(_) if program.has_printed() => Ok(()),
-            Self::Prints(text) => Err(format!("it has not printed '{text}'")),
+            Self::Prints(text) => Err(format!("'{text}' is printed, and no answer")),
         }
     }
+}
+
+/// Returns the target of a GET of `url`, in which `{port}` stands for `port`.
+fn asked_at(url: &str, served: &Target, port: Option<u16>) -> Result<Target, TargetError> {
+    let url = port.map_or(url.to_owned(), |port| url.replace(PORT, &port.to_string()));
+    asked(&url, served)
 }
 
 /// Returns the target of a GET that shows that the server at `served` is ready. The protocol is that of `served`, because a

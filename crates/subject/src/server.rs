@@ -10,6 +10,7 @@ use crate::{
     Endpoints, Source,
     exchange::{Exchange, beside},
     listener::Listener,
+    service::Service,
     standstill::{Standstill, is_ended_by_peer, stand_still},
 };
 
@@ -26,7 +27,7 @@ impl ServerProgram {
         Self(Listener::new(source, endpoints, options))
     }
 
-    /// Announces the length of uploads by Content-Length, in place of the chunked coding.
+    /// Chooses the framing of uploads: Content-Length if `announces_length` is true, else the chunked coding.
     #[must_use]
     pub fn announcing_length(self, announces_length: bool) -> Self {
         Self(self.0.announcing_length(announces_length))
@@ -42,10 +43,12 @@ impl ServerProgram {
         let standstill = demanded.as_ref().or(of_slow.as_ref());
         let transfer = self.0.transfer(case, standstill.map(Standstill::halt))?;
         let client = self.0.client(case);
+        let service = Service::expected(processes.as_ref(), &name, &target);
         let mut outcome = tokio::select! {
             outcome = exchange.make(&client, &target, transfer, observer) => outcome,
             () = beside(stand_still(standstill)) => Outcome::default(),
         };
+        exchange.confirm(&service, &mut outcome);
         let ended = listening.end(case, exchange.moved.get(), outcome.fault.is_some()).await?;
         outcome.fault = ended.or(outcome.fault);
         if let Some(standstill) = demanded {

@@ -52,10 +52,12 @@ impl Source {
         Self(Kind::Unknown)
     }
 
-    /// Returns those of the cases whose protocol the program speaks. Waits for its first handshake for `patience`.
+    /// Returns those of the cases whose protocol the program speaks. Waits for the sign that the program is ready, and for its
+    /// first handshake, for `patience`.
     ///
     /// # Errors
-    /// Fails if the program cannot be started, ends, or takes part in no handshake.
+    /// Fails if the program cannot be started, ends, or takes part in no handshake. Also fails if another program
+    /// gives the sign before.
     pub(crate) async fn spoken(
         &self,
         cases: &[Case],
@@ -64,37 +66,24 @@ impl Source {
         patience: Duration,
     ) -> Result<Vec<Case>, Fault> {
         let port = endpoints.needs_port().then(free_port).transpose()?;
-        let first = cases.first().ok_or_else(|| unusable("no protocol fits the URL"))?;
-        let mut program = match &self.0 {
-            Kind::Started { command, ready } => {
-                let target = endpoints.target(first, port).map_err(unusable)?;
-                Some(Program::start(&words(command, first, &target), ready.text())?)
-            }
-            Kind::Running { .. } | Kind::Unknown => None,
+        let targets: Vec<Target> =
+            cases.iter().filter_map(|case| endpoints.target(case, port).ok()).collect();
+        let first = cases.first().zip(targets.first()).ok_or_else(|| unusable("no protocol fits the URL"))?;
+        let Kind::Started { command, ready } = &self.0 else {
+            return answered(cases, endpoints, client, port, None, patience).await;
         };
+        for target in &targets {
+            ready.absent(&command.program(), client, target, port).await?;
+        }
+        let mut program = Program::start(&words(command, first.0, first.1), ready.text())?;
         let began = Stamp::now();
-        while answering(cases, endpoints, client, port).await.is_empty() {
-            if let Some(program) = &mut program
-                && let Some(status) = program.ended()?
-                && program.processes().are_gone()
-            {
-                let what = format!("ended ({}) before it was ready", program.describe(status));
-                return Err(program.fault(FaultKind::Program, what).await);
-            }
-            if began.elapsed() >= patience {
-                let what = format!("took part in no handshake within {} s", patience.as_secs_f64());
-                return Err(match &mut program {
-                    Some(program) => program.fault(FaultKind::Timeout, what).await,
-                    None => Fault::new(FaultKind::Timeout, format!("the program {what}")),
-                });
-            }
+        while let Err(what) = look(ready, &program, client, &targets, port).await {
+            let late = format!("was not ready within {} s: {what}", patience.as_secs_f64());
+            missing(Some(&mut program), began, patience, late).await?;
             sleep(LOOK).await;
         }
-        // The listeners of other protocols may have started later.
-        let spoken = answering(cases, endpoints, client, port).await;
-        if let Some(program) = &mut program {
-            program.stop().await;
-        }
+        let spoken = answered(cases, endpoints, client, port, Some(&mut program), patience).await?;
+        program.stop().await;
         Ok(spoken)
     }
 
@@ -115,6 +104,7 @@ impl Source {
                 Listening::Running(processes.clone(), format!("process {pid}"))
             }
             Kind::Started { command, ready } => {
+                ready.absent(&command.program(), client, &target, port).await?;
                 let mut program = Program::start(&words(command, case, &target), ready.text())?;
                 ready.wait(&mut program, client, &target, port, patience).await?;
                 // Memory that was taken before the program was ready does not count, for instance by a shell that
@@ -125,6 +115,72 @@ impl Source {
         };
         Ok((listening, target))
     }
+}
+
+/// Checks whether a program gives the sign at one of the targets. The error states what is missing at the last one.
+async fn look(
+    ready: &Ready,
+    program: &Program,
+    client: &Client,
+    targets: &[Target],
+    port: Option<u16>,
+) -> Result<(), String> {
+    let mut looked = Err("no protocol fits the URL".to_owned());
+    for target in targets {
+        looked = ready.look(program, client, target, port).await;
+        if looked.is_ok() {
+            break;
+        }
+    }
+    looked
+}
+
+/// Returns the cases whose targets take part in a handshake, once there is one.
+///
+/// # Errors
+/// Fails if a program that was started has ended, and without a handshake after `patience`.
+async fn answered(
+    cases: &[Case],
+    endpoints: &Endpoints,
+    client: &Client,
+    port: Option<u16>,
+    mut program: Option<&mut Program>,
+    patience: Duration,
+) -> Result<Vec<Case>, Fault> {
+    let began = Stamp::now();
+    while answering(cases, endpoints, client, port).await.is_empty() {
+        let late = format!("took part in no handshake within {} s", patience.as_secs_f64());
+        missing(program.as_deref_mut(), began, patience, late).await?;
+        sleep(LOOK).await;
+    }
+    // The listeners of other protocols may have started later.
+    Ok(answering(cases, endpoints, client, port).await)
+}
+
+/// Checks that a program whose sign or handshake is missing since `began` may still give it.
+///
+/// # Errors
+/// Fails if the program has ended, and after `patience`. Then `late` states what is missing.
+async fn missing(
+    program: Option<&mut Program>,
+    began: Stamp,
+    patience: Duration,
+    late: String,
+) -> Result<(), Fault> {
+    let is_late = began.elapsed() >= patience;
+    let Some(program) = program else {
+        let fault = || Fault::new(FaultKind::Timeout, format!("the program {late}"));
+        return if is_late { Err(fault()) } else { Ok(()) };
+    };
+    if let Some(status) = program.gone()? {
+        let what = format!("ended ({}) before it was ready", program.describe(status));
+        return Err(program.fault(FaultKind::Program, what).await);
+    }
+    if is_late {
+        program.end();
+        return Err(program.fault(FaultKind::Timeout, late).await);
+    }
+    Ok(())
 }
 
 /// Returns the cases whose targets take part in a handshake.
@@ -194,8 +250,7 @@ impl Listening {
                 Ok(Some(Fault::new(FaultKind::Program, format!("{name} has ended"))))
             }
             Self::Started(mut program) => {
-                let gone = program.ended()?.filter(|_| program.processes().are_gone());
-                let Some(status) = gone else {
+                let Some(status) = program.gone()? else {
                     program.stop().await;
                     return Ok(None);
                 };

@@ -125,11 +125,13 @@ pub static CONFORM_CASES: &[ConformCase] = &[
     },
 ];
 
-/// The end of longhaul that acts out a case: its client (near), or the server that the program talks to (far).
+/// The end of longhaul that acts out a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    Near,
-    Far,
+pub(crate) enum Actor {
+    /// The client of longhaul, which talks to the program (`near.rs`).
+    Client,
+    /// The server of longhaul, which the program talks to (`far.rs`).
+    Server,
 }
 
 impl ConformCase {
@@ -152,12 +154,12 @@ impl ConformCase {
     ///
     /// # Errors
     /// Fails with the reason if the case does not apply to the program.
-    pub(crate) fn place(
+    pub(crate) fn actor(
         &self,
         role: Subject,
         direction: Direction,
         protocol: &Protocol,
-    ) -> Result<Place, &'static str> {
+    ) -> Result<Actor, &'static str> {
         use Kind::*;
         let is_client = role == Subject::Client;
         match (self.kind, direction) {
@@ -165,13 +167,13 @@ impl ConformCase {
             (SlowReader | StalledReader | GoneReader, Direction::Up) if role == Subject::Server => {
                 Err("the server itself reads uploads")
             }
-            (SlowReader | StalledReader | GoneReader, Direction::Up) => Ok(Place::Far),
+            (SlowReader | StalledReader | GoneReader, Direction::Up) => Ok(Actor::Server),
             (SlowReader | StalledReader | GoneReader | LargeWindow, Direction::Down) if is_client => {
                 Err("the client itself reads downloads")
             }
             (FastSender, Direction::Down) => Err("it is about uploads"),
             (FastSender, Direction::Up) if is_client => Err("the client itself sends uploads"),
-            (LargeWindow, Direction::Up) if is_client => Ok(Place::Far),
+            (LargeWindow, Direction::Up) if is_client => Ok(Actor::Server),
             (SharedWindow | LargeWindow, Direction::Up) => Err("the program itself grants the window"),
             (OneStreamStalled | SharedWindow | PinnedHeaders, _) if is_client => {
                 Err("a command makes one transfer")
@@ -179,19 +181,19 @@ impl ConformCase {
             (UnreadBody | EarlyResponse | PinnedHeaders, Direction::Down) => {
                 Err("it is about request bodies")
             }
-            (UnreadBody | EarlyResponse, Direction::Up) if role != Subject::Server => Ok(Place::Far),
-            (ResetMidway, _) if is_client => Ok(Place::Far),
+            (UnreadBody | EarlyResponse, Direction::Up) if role != Subject::Server => Ok(Actor::Server),
+            (ResetMidway, _) if is_client => Ok(Actor::Server),
             (TinyFrames | Trailers | LargerThanAnnounced, Direction::Up) if is_client => {
                 Err("the client itself frames uploads")
             }
             (TinyFrames | Trailers | LargerThanAnnounced, Direction::Down) if role == Subject::Server => {
                 Err("the server itself frames downloads")
             }
-            (TinyFrames | Trailers | LargerThanAnnounced, Direction::Down) => Ok(Place::Far),
+            (TinyFrames | Trailers | LargerThanAnnounced, Direction::Down) => Ok(Actor::Server),
             (LargerThanAnnounced, Direction::Up) if !protocol.has_streams() && protocol.is_encrypted() => {
                 Err("as in cleartext: longhaul writes such a body over HTTP/1.1 in cleartext only")
             }
-            _ => Ok(Place::Near),
+            _ => Ok(Actor::Client),
         }
     }
 }
@@ -210,7 +212,7 @@ mod tests {
             let applies = roles.iter().any(|role| {
                 [Direction::Up, Direction::Down]
                     .iter()
-                    .any(|direction| case.place(*role, *direction, h2).is_ok())
+                    .any(|direction| case.actor(*role, *direction, h2).is_ok())
             });
             assert!(applies, "{}", case.name);
         }
@@ -219,16 +221,16 @@ mod tests {
 
     #[test]
     fn the_reader_of_a_body_is_the_end_of_longhaul_that_is_not_the_program() {
-        let place = |name: &str, role, direction, protocol: &str| {
+        let actor = |name: &str, role, direction, protocol: &str| {
             let protocol = Protocol::by_name(protocol).unwrap();
-            ConformCase::by_name(name).unwrap().place(role, direction, protocol).ok()
+            ConformCase::by_name(name).unwrap().actor(role, direction, protocol).ok()
         };
         use Direction::{Down, Up};
-        assert_eq!(place("stalled-reader", Subject::Server, Down, "h1c"), Some(Place::Near));
-        assert_eq!(place("stalled-reader", Subject::Server, Up, "h1c"), None);
-        assert_eq!(place("stalled-reader", Subject::Proxy, Up, "h1c"), Some(Place::Far));
-        assert_eq!(place("stalled-reader", Subject::Client, Up, "h2"), Some(Place::Far));
-        assert_eq!(place("shared-window", Subject::Server, Down, "h1"), None);
-        assert_eq!(place("tiny-frames", Subject::Client, Down, "h1c"), Some(Place::Far));
+        assert_eq!(actor("stalled-reader", Subject::Server, Down, "h1c"), Some(Actor::Client));
+        assert_eq!(actor("stalled-reader", Subject::Server, Up, "h1c"), None);
+        assert_eq!(actor("stalled-reader", Subject::Proxy, Up, "h1c"), Some(Actor::Server));
+        assert_eq!(actor("stalled-reader", Subject::Client, Up, "h2"), Some(Actor::Server));
+        assert_eq!(actor("shared-window", Subject::Server, Down, "h1"), None);
+        assert_eq!(actor("tiny-frames", Subject::Client, Down, "h1c"), Some(Actor::Server));
     }
 }

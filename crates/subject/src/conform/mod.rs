@@ -16,7 +16,7 @@ mod stage;
 mod trouble;
 mod watched;
 
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
 use analyse::{Conduct, Trial, TrialFigure, standstill_bound};
 use client::{Client, Options};
@@ -25,16 +25,16 @@ use payload::Digest;
 use record::{Build, ByteSize, Case, Direction, Fault, NetworkSpec, PROTOCOLS, Protocol, Subject};
 use tokio::sync::OnceCell;
 
-use crate::{Bodies, CommandLine, Endpoints, Source};
-use cases::Place;
+use crate::{Bodies, CommandLine, Endpoints, Source, exchange::beside};
+use cases::Actor;
 use far::Far;
-use stage::Act;
+use stage::{Act, Stage};
 use trouble::{Seen, Trouble};
 
 pub use cases::{CONFORM_CASES, ConformCase};
 
-/// The smallest large body, in bytes. The memory that programs take without growing with the body, garbage included,
-/// stays well below an eighth of it.
+/// The smallest size of a large body. A program with constant memory, uncollected garbage included, stays well below an
+/// eighth of this size.
 pub const LEAST_BODY: ByteSize = ByteSize(128 << 20);
 
 /// The longest time of a handshake that tests whether a program speaks a protocol.
@@ -127,28 +127,73 @@ impl Suite {
     /// # Errors
     /// Fails if the program cannot be started, or speaks none.
     pub async fn protocols(&self) -> Result<Vec<&'static Protocol>, Fault> {
-        let http = PROTOCOLS.iter().filter(|protocol| protocol.is_http());
+        let candidates = self.candidates();
         let (source, endpoints) = match &self.tested {
-            Tested::Client { .. } => return Ok(http.filter(|protocol| is_default(protocol)).collect()),
+            Tested::Client { .. } => return Ok(candidates),
             Tested::Server { source, endpoints } | Tested::Proxy { source, endpoints, .. } => {
                 (source, endpoints)
             }
         };
-        let candidates = http.map(|protocol| Case::new(protocol.name));
-        let candidates: Vec<Case> =
-            candidates.filter(|case| endpoints.target(case, Some(1)).is_ok()).collect();
+        let candidates: Vec<Case> = candidates.iter().map(|protocol| Case::new(protocol.name)).collect();
         let client = self.client(&self.options.clone().with_timeout(PROBE));
-        let spoken = source.spoken(&candidates, endpoints, &client, self.options.timeout).await?;
+        let spoken = source.spoken(&candidates, endpoints, &client, self.options.timeout);
+        let spoken = match self.behind_proxy() {
+            // The URL of a sign may lead through the proxy.
+            Some(stage) => tokio::select! {
+                spoken = spoken => spoken?,
+                () = beside(stage.serve()) => Vec::new(),
+            },
+            None => spoken.await?,
+        };
         Ok(spoken.iter().filter_map(|case| Protocol::by_name(&case.protocol)).collect())
+    }
+
+    /// Listens behind a proxy. `None` for any other program, and if the port is not free, which each case reports.
+    fn behind_proxy(&self) -> Option<Stage> {
+        let Tested::Proxy { upstream, .. } = self.tested else { return None };
+        Stage::behind_proxy((Ipv4Addr::LOCALHOST, upstream).into(), &self.options.limits, Act::Plain).ok()
+    }
+
+    /// Returns the protocols of HTTP that the URL of the program allows.
+    pub fn candidates(&self) -> Vec<&'static Protocol> {
+        let http = PROTOCOLS.iter().filter(|protocol| protocol.is_http());
+        let fits = |protocol: &&Protocol| match &self.tested {
+            Tested::Client { .. } => is_default(protocol),
+            Tested::Server { endpoints, .. } | Tested::Proxy { endpoints, .. } => {
+                endpoints.target(&Case::new(protocol.name), Some(1)).is_ok()
+            }
+        };
+        http.filter(fits).collect()
+    }
+
+    /// Returns the outcome of a case that cannot run because of `fault`. `command` is the command line that runs the
+    /// case alone, for the report.
+    pub fn failed(&self, step: Step, fault: Fault, command: String) -> Trial {
+        let seen = match step.case.actor(self.role(), step.direction, step.protocol) {
+            Err(reason) => Trouble::not_applicable(reason),
+            Ok(_) => fault.into(),
+        };
+        self.trial(step, Stamp::now(), (Err(seen), None), command)
     }
 
     /// Runs a case. `command` is the command line that runs the case alone, for the report.
     pub async fn run(&self, step: Step, command: String) -> Trial {
         let began = Stamp::now();
-        let (seen, figure) = match step.case.place(self.role(), step.direction, step.protocol) {
+        let played = match step.case.actor(self.role(), step.direction, step.protocol) {
             Err(reason) => (Err(Trouble::not_applicable(reason)), None),
-            Ok(place) => self.play(step, place).await,
+            Ok(actor) => self.play(step, actor).await,
         };
+        self.trial(step, began, played, command)
+    }
+
+    /// Returns the outcome of a case that began at `began`, with its end and its figure.
+    fn trial(
+        &self,
+        step: Step,
+        began: Stamp,
+        (seen, figure): (Seen, Option<TrialFigure>),
+        command: String,
+    ) -> Trial {
         let bound_bytes = self.bound().0;
         let (conduct, note) = conclude(seen, figure, bound_bytes);
         let figure = figure.filter(|_| conduct != Conduct::NotApplicable);
@@ -170,7 +215,7 @@ impl Suite {
         Client::new(options.clone(), Build::default())
     }
 
-    async fn play(&self, step: Step, place: Place) -> (Seen, Option<TrialFigure>) {
+    async fn play(&self, step: Step, actor: Actor) -> (Seen, Option<TrialFigure>) {
         match &self.tested {
             Tested::Client { command, bodies, direction } => {
                 if step.direction != *direction {
@@ -181,7 +226,8 @@ impl Suite {
             }
             Tested::Server { source, endpoints } => self.play_listener(step, source, endpoints, None).await,
             Tested::Proxy { source, endpoints, upstream } => {
-                let act = if place == Place::Far { far::act(step.case.kind, self.stall) } else { Act::Plain };
+                let act =
+                    if actor == Actor::Server { far::act(step.case.kind, self.stall) } else { Act::Plain };
                 self.play_proxy(step, source, endpoints, *upstream, act).await
             }
         }

@@ -91,7 +91,7 @@ impl Script {
         Self { breaks_after: Some(bytes), ..self }
     }
 
-    /// Stops after at least `bytes` bytes, until the gate is opened.
+    /// Pauses the body once at least `bytes` bytes are sent, until the returned gate is opened or dropped.
     pub(super) fn stopping_after(self, bytes: u64) -> (Self, Gate) {
         let (open, opened) = watch::channel(false);
         (Self { stop: Some((bytes, opened)), ..self }, Gate(open))

@@ -8,6 +8,7 @@ use std::{
 };
 
 use analyse::TrialFigure;
+use client::{Options, Target};
 use record::{Case, Direction};
 use tokio::time::sleep;
 
@@ -22,7 +23,9 @@ use super::{
     stage::{Act, Scene, Stage},
     trouble::{Seen, Trouble},
 };
-use crate::{Endpoints, Source, exchange::beside, processes::Processes, sampling::Sampling};
+use crate::{
+    Endpoints, Source, exchange::beside, processes::Processes, sampling::Sampling, service::Service,
+};
 
 /// The time in which the memory of a program is sampled before a case.
 const BASELINE: Duration = Duration::from_millis(100);
@@ -75,21 +78,10 @@ impl Suite {
             Ok(begun) => begun,
             Err(fault) => return (Err(fault.into()), None),
         };
-        let limits = far::limits(step.case.kind, step.protocol, &self.options.limits);
-        let window = (step.case.kind == Kind::OneStreamStalled).then_some(far::ROOMY);
-        let mut options = self.options.clone().with_limits(limits).with_connection_window(window);
-        let mut path = None;
-        if let Some(network) = self.network {
-            let way = match Path::to_target(&target, step.protocol, network).await {
-                Ok(way) => way,
-                Err(trouble) => return (Err(trouble), None),
-            };
-            match way.addresses() {
-                Ok(addresses) => options = options.with_addresses(addresses),
-                Err(trouble) => return (Err(trouble), None),
-            }
-            path = Some(way);
-        }
+        let (path, options) = match self.path(step, &target).await {
+            Ok(found) => found,
+            Err(trouble) => return (Err(trouble), None),
+        };
         let client = self.client(&options);
         let near = Near {
             client: &client,
@@ -104,13 +96,29 @@ impl Suite {
             digest: Cell::new(None),
             moved: Arc::default(),
         };
-        let processes = listening.processes();
-        let moved = near.moved.clone();
-        let (seen, figure) = self.watched(step, near, processes, origin).await;
+        let (processes, name, moved) = (listening.processes(), listening.name(), near.moved.clone());
+        let service = Service::expected(processes.as_ref(), &name, &target);
+        let (mut seen, mut figure) = self.watched(step, near, processes.clone(), origin).await;
+        if seen.is_ok()
+            && let Err(fault) = service.check(moved.load(Relaxed))
+        {
+            (seen, figure) = (Err(Trouble::not_applicable(fault.message)), None);
+        }
         match listening.end(&case, moved.load(Relaxed), seen.is_err()).await {
             Ok(None) => (seen, figure),
             Ok(Some(fault)) | Err(fault) => (Err(Trouble::died(fault.message)), figure),
         }
+    }
+
+    /// Returns the emulated path to a program, if there is one, and the options of a client that takes it.
+    async fn path(&self, step: Step, target: &Target) -> Result<(Option<Path>, Options), Trouble> {
+        let limits = far::limits(step.case.kind, step.protocol, &self.options.limits);
+        let window = (step.case.kind == Kind::OneStreamStalled).then_some(far::ROOMY);
+        let options = self.options.clone().with_limits(limits).with_connection_window(window);
+        let Some(network) = self.network else { return Ok((None, options)) };
+        let path = Path::to_target(target, step.protocol, network).await?;
+        let options = options.with_addresses(path.addresses()?);
+        Ok((Some(path), options))
     }
 
     /// Plays a case while the memory of the program is sampled.

@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 use super::{
     Peer,
-    place::Place,
     readiness::Readiness,
+    run_folder::RunFolder,
     watched::{Measured, Watched},
 };
 use crate::{Bodies, environment::Environment, program::Program, source::free_port};
@@ -49,12 +49,12 @@ impl PeerExecutor {
     async fn by_client(
         &self,
         case: &Case,
-        place: &Place,
+        run_folder: &RunFolder,
         observer: &mut dyn Observer,
     ) -> Result<(Outcome, Option<String>), Fault> {
         let path = self.peer.path(case, &Uuid::new_v4().simple().to_string());
         let (mut own, addr, certificate) = self.own.own_server(case, &path).await?;
-        let mut program = self.start(case, place, addr, &path, certificate.as_deref())?;
+        let mut program = self.start(case, run_folder, addr, &path, certificate.as_deref())?;
         let mut watched = Watched::start(program.processes().clone());
         self.connection(&mut own, &mut program).await?;
         watched.begin();
@@ -102,19 +102,19 @@ impl PeerExecutor {
     async fn by_server(
         &self,
         case: &Case,
-        place: &Place,
+        run_folder: &RunFolder,
         observer: &mut dyn Observer,
     ) -> Result<(Outcome, Option<String>), Fault> {
         let path = self.peer.path(case, "");
         let port = free_port()?;
         let addr = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
-        let mut program = self.start(case, place, addr, &path, None)?;
+        let mut program = self.start(case, run_folder, addr, &path, None)?;
         // The memory peak of the start does not count.
-        Readiness::of(case, place, port)?.wait(&mut program, self.timeout).await?;
+        Readiness::of(case, run_folder, port)?.wait(&mut program, self.timeout).await?;
         program.processes().tree().restart_peak();
         let mut watched = Watched::start(program.processes().clone());
         let transfer = async {
-            let mut own = self.own.own_client(case, &path, addr, place.certificate.clone()).await?;
+            let mut own = self.own.own_client(case, &path, addr, run_folder.certificate.clone()).await?;
             own.ready().await?;
             watched.begin();
             own.go().await?;
@@ -125,7 +125,7 @@ impl PeerExecutor {
         let transferred = transfer.await;
         let measured = watched.end();
         // A program may go to the background: only once its descendants have ended, too, has it died.
-        let died = match program.ended()?.filter(|_| program.processes().are_gone()) {
+        let died = match program.gone()? {
             Some(status) => {
                 let what = format!("ended ({}) during the transfer", program.describe(status));
                 Some(program.fault(FaultKind::Program, what).await)
@@ -145,13 +145,13 @@ impl PeerExecutor {
     fn start(
         &self,
         case: &Case,
-        place: &Place,
+        run_folder: &RunFolder,
         addr: SocketAddr,
         path: &str,
         trusted: Option<&str>,
     ) -> Result<Program, Fault> {
-        let values = place.values(case, addr, path, trusted, self.bodies.as_deref())?;
-        place.write(&self.peer.files(case, &values))?;
+        let values = run_folder.values(case, addr, path, trusted, self.bodies.as_deref())?;
+        run_folder.write(&self.peer.files(case, &values))?;
         let words: Vec<_> = self.peer.words(case, &values).into_iter().map(Into::into).collect();
         // The program of the user may need more of the user's environment than a ready-made one.
         let environment = if self.peer.is_custom() { Environment::Inherited } else { Environment::Fixed };
@@ -198,15 +198,15 @@ async fn last_report(early: Option<OwnReport>, mut own: OwnEnd, observer: &mut d
 #[async_trait(?Send)]
 impl Executor for PeerExecutor {
     async fn run(&self, case: &Case, observer: &mut dyn Observer) -> Outcome {
-        let place = match Place::make(&self.folder, &self.peer, case, self.bodies.as_deref()) {
-            Ok(place) => place,
+        let run_folder = match RunFolder::make(&self.folder, &self.peer, case, self.bodies.as_deref()) {
+            Ok(run_folder) => run_folder,
             Err(fault) => return Outcome::failed(fault),
         };
         let received = RefCell::new(None);
         let transfer = async {
             let transferred = match self.peer.role() {
-                Subject::Server => self.by_server(case, &place, observer).await,
-                _ => self.by_client(case, &place, observer).await,
+                Subject::Server => self.by_server(case, &run_folder, observer).await,
+                _ => self.by_client(case, &run_folder, observer).await,
             };
             let (outcome, digest) = transferred.unwrap_or_else(|fault| (Outcome::failed(fault), None));
             received.replace(digest);
@@ -214,7 +214,7 @@ impl Executor for PeerExecutor {
         };
         let mut outcome = self.own.observed(case, transfer).await;
         if outcome.fault.is_none() && case.sink.digests() {
-            let received = received.take().or_else(|| place.stored_digest());
+            let received = received.take().or_else(|| run_folder.stored_digest());
             outcome.prove(self.own.digest(case), received);
         }
         outcome

@@ -8,8 +8,8 @@ mod executor;
 mod fill;
 mod installed;
 mod peer;
-mod place;
 mod readiness;
+mod run_folder;
 mod watched;
 mod words;
 

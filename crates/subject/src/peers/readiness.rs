@@ -6,7 +6,7 @@ use client::{AddressOptions, Client, Options, ResolveRule, Target};
 use record::{Build, Case, Fault, Protocol};
 use transport::Trust;
 
-use super::place::{NAME, Place};
+use super::run_folder::{NAME, RunFolder};
 use crate::{Ready, exchange::unusable, program::Program};
 
 /// The sign of one run, and the client that looks for it.
@@ -19,7 +19,7 @@ pub(super) struct Readiness {
 impl Readiness {
     /// Returns the sign of a server at a port: a connection over TCP. UDP has no connections, so that QUIC takes a whole
     /// handshake.
-    pub(super) fn of(case: &Case, place: &Place, port: u16) -> Result<Self, Fault> {
+    pub(super) fn of(case: &Case, run_folder: &RunFolder, port: u16) -> Result<Self, Fault> {
         let quic = Protocol::by_name(&case.protocol).filter(|protocol| protocol.is_over_udp());
         let Some(protocol) = quic else {
             let target = Target::parse(&format!("http://{}:{port}/", Ipv4Addr::LOCALHOST));
@@ -29,7 +29,7 @@ impl Readiness {
         let target = Target::parse(&format!("{}://{NAME}:{port}/", protocol.scheme()));
         let target = target.and_then(|target| target.with_protocol(protocol)).map_err(unusable)?;
         let rule: ResolveRule = format!("{NAME}:{port}:{}", Ipv4Addr::LOCALHOST).parse().map_err(unusable)?;
-        let trust = Trust::pem(place.certificate.as_deref().unwrap_or_default()).map_err(unusable)?;
+        let trust = Trust::pem(run_folder.certificate.as_deref().unwrap_or_default()).map_err(unusable)?;
         let addresses = AddressOptions::default().resolving([rule]);
         let options = Options::default().with_trust(trust).with_addresses(addresses);
         Ok(Self { ready: Ready::Connects, client: Client::new(options, Build::default()), target })
@@ -60,8 +60,8 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let peer = Peer::parse("longhaul-serve").unwrap();
         let case = Case::new("h3");
-        let place = Place::make(parent.path(), &peer, &case, None).unwrap();
-        let values = place.values(&case, ([127, 0, 0, 1], 1).into(), "/", None, None).unwrap();
+        let run_folder = RunFolder::make(parent.path(), &peer, &case, None).unwrap();
+        let values = run_folder.values(&case, ([127, 0, 0, 1], 1).into(), "/", None, None).unwrap();
         let of = |name: &str| values.iter().find(|(known, _)| *known == name).unwrap().1.clone();
         let identity = Identity::read(Path::new(&of("cert")), Path::new(&of("key"))).unwrap();
         let bind = Bind::new(([127, 0, 0, 1], 0).into()).with_identity(identity);
@@ -74,9 +74,9 @@ mod tests {
         });
         let words = ["sleep", "60"].map(Into::into);
         let mut program = Program::start(&words, None).unwrap();
-        let ready = Readiness::of(&case, &place, port).unwrap();
+        let ready = Readiness::of(&case, &run_folder, port).unwrap();
         assert_eq!(ready.wait(&mut program, Duration::from_secs(20)).await, Ok(()));
-        let tcp = Readiness::of(&Case::new("h2"), &place, port).unwrap();
+        let tcp = Readiness::of(&Case::new("h2"), &run_folder, port).unwrap();
         let fault = tcp.wait(&mut program, Duration::ZERO).await.unwrap_err();
         assert!(fault.message.starts_with("sleep was not ready within 0 s"), "{}", fault.message);
     }

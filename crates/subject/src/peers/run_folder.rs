@@ -26,13 +26,13 @@ pub(super) const NAME: &str = "localhost";
 const BLOCK: usize = 1 << 20;
 
 /// A folder for one run, which is removed with this value.
-pub(super) struct Place {
+pub(super) struct RunFolder {
     folder: TempDir,
     /// The certificate of a server as PEM, if it is encrypted.
     pub(super) certificate: Option<String>,
 }
 
-impl Place {
+impl RunFolder {
     /// Makes the folder of a run below `parent`. A server of bodies finds the body of the case in its root.
     pub(super) fn make(
         parent: &Path,
@@ -42,21 +42,21 @@ impl Place {
     ) -> Result<Self, Fault> {
         let make = || -> io::Result<Self> {
             let folder = tempfile::Builder::new().prefix("peer-").tempdir_in(parent)?;
-            let mut place = Self { folder, certificate: None };
-            fs::create_dir(place.root())?;
+            let mut run_folder = Self { folder, certificate: None };
+            fs::create_dir(run_folder.root())?;
             if peer.needs_file(case.direction)
                 && let Some(bodies) = bodies
             {
                 let body = std::path::absolute(bodies.file(case.body))?;
-                let name = place.root().join(format!("{}.bin", case.body.0));
+                let name = run_folder.root().join(format!("{}.bin", case.body.0));
                 // Servers may refuse symbolic links, but some file systems have no hard links.
                 fs::hard_link(&body, &name).or_else(|_| symlink(&body, &name))?;
             }
             let is_encrypted = Protocol::by_name(&case.protocol).is_some_and(Protocol::is_encrypted);
             if peer.role() == Subject::Server && is_encrypted {
-                place.certificate = Some(place.identify()?);
+                run_folder.certificate = Some(run_folder.identify()?);
             }
-            Ok(place)
+            Ok(run_folder)
         };
         make().map_err(|error| failed(parent, &error))
     }
@@ -152,25 +152,25 @@ mod tests {
         (case.body, case.direction) = (ByteSize(3000), Direction::Down);
         let bodies = Bodies::write(parent.path(), &[case.body]).unwrap();
         let peer = Peer::parse("nginx").unwrap();
-        let place = Place::make(parent.path(), &peer, &case, Some(&bodies)).unwrap();
+        let run_folder = RunFolder::make(parent.path(), &peer, &case, Some(&bodies)).unwrap();
         let addr = "127.0.0.1:81".parse().unwrap();
-        let values = place.values(&case, addr, "/3000.bin", None, Some(&bodies)).unwrap();
+        let values = run_folder.values(&case, addr, "/3000.bin", None, Some(&bodies)).unwrap();
         assert!(values.contains(&("url", "https://localhost:81/3000.bin".into())), "{values:?}");
         let files = peer.files(&case, &values);
-        place.write(&files).unwrap();
-        let config = fs::read_to_string(place.file("nginx.conf")).unwrap();
+        run_folder.write(&files).unwrap();
+        let config = fs::read_to_string(run_folder.file("nginx.conf")).unwrap();
         assert!(config.contains("listen 127.0.0.1:81 ssl http2;"), "{config}");
         assert!(
-            config.contains(&format!("ssl_certificate \"{}\";", place.file("cert.pem").display())),
+            config.contains(&format!("ssl_certificate \"{}\";", run_folder.file("cert.pem").display())),
             "{config}"
         );
-        assert!(place.certificate.as_ref().unwrap().starts_with("-----BEGIN CERTIFICATE"));
-        assert_eq!(fs::read(place.root().join("3000.bin")).unwrap().len(), 3000);
+        assert!(run_folder.certificate.as_ref().unwrap().starts_with("-----BEGIN CERTIFICATE"));
+        assert_eq!(fs::read(run_folder.root().join("3000.bin")).unwrap().len(), 3000);
 
-        assert_eq!(place.stored_digest(), None, "nothing was uploaded");
-        fs::copy(bodies.file(case.body), place.root().join(STORED)).unwrap();
-        assert_eq!(place.stored_digest(), bodies.digest(case.body).map(|digest| digest.to_string()));
-        drop((place, bodies));
+        assert_eq!(run_folder.stored_digest(), None, "nothing was uploaded");
+        fs::copy(bodies.file(case.body), run_folder.root().join(STORED)).unwrap();
+        assert_eq!(run_folder.stored_digest(), bodies.digest(case.body).map(|digest| digest.to_string()));
+        drop((run_folder, bodies));
         assert_eq!(parent.path().read_dir().unwrap().count(), 0);
     }
 }
