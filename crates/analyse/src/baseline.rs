@@ -64,10 +64,12 @@ fn ratio(base: &Series<'_>, series: &Series<'_>, baseline: Cow<'static, str>) ->
     Some(BaselineRatio { baseline, ratio: Spread::of(&ratios)? })
 }
 
-/// Returns pairs of goodputs of two series. A pair has two runs in one round of one session. If there are none, and the
-/// runs of both series were made in turns on one machine, a pair has two consecutive runs.
+/// Returns pairs of goodputs of two series, all above zero. A pair has two runs in one round of one session. If there
+/// are none, and the runs of both series were made in turns on one machine, a pair has two consecutive runs. Runs of
+/// empty bodies have a goodput of zero, and no ratio.
 pub fn paired(base: &[&Record], other: &[&Record]) -> Vec<(f64, f64)> {
-    let goodput = |record: &Record| record.goodput_bytes_per_s.filter(|_| record.is_ok());
+    let goodput =
+        |record: &Record| record.goodput_bytes_per_s.filter(|goodput| *goodput > 0.0 && record.is_ok());
     let rounds: HashMap<(&str, u32), f64> = base
         .iter()
         .filter_map(|record| Some(((record.run_id.as_str(), record.round), goodput(record)?)))
@@ -148,6 +150,16 @@ mod tests {
         let machines =
             turns.map(|record| with(record, |record| record.host.name = Some(record.case.protocol.clone())));
         assert_eq!(ratio(&machines, 1), None, "a machine for each");
+    }
+
+    #[test]
+    fn empty_bodies_have_no_ratio() {
+        let empty = |protocol: &str| runs(protocol, &[0.0, 0.0]);
+        for records in [[empty("tcp"), empty("h2c")], [runs("tcp", &[1.0, 2.0]), empty("h2c")]] {
+            assert_eq!(ratio(&records.concat(), 1), None);
+        }
+        let one_empty = [runs("tcp", &[10.0, 0.0]), runs("h2c", &[8.0, 0.0])].concat();
+        assert_eq!(ratio(&one_empty, 1).unwrap().ratio.median, 0.8);
     }
 
     #[test]

@@ -71,9 +71,8 @@ pub use finding::{Figure, Finding, FindingKind, Unit};
 #[cfg(feature = "formats")]
 pub use formats::{
     COMPARISON_PAGE, FORMATS, Format, FormatError, Report, Screen, Tone, answer, comparison_junit,
-    comparison_markdown, comparison_page, comparison_text, conformance_junit, conformance_text,
-    format_by_name, gate_junit, gate_text, proof_text, reproduction_text, table, trial_text,
-    untuned_markdown, write, write_pictures,
+    comparison_markdown, comparison_page, comparison_text, conformance_junit, conformance_text, gate_junit,
+    gate_text, proof_text, reproduction_text, table, trial_text, untuned_markdown, write, write_pictures,
 };
 pub use gate::Gate;
 pub use limitation::Limitation;

@@ -16,18 +16,20 @@ struct SessionRecords<'a> {
 pub(crate) fn interruption(records: &[Record]) -> Option<String> {
     let (mut made, mut planned, mut by_time, mut of_bench) = (0, 0, true, true);
     for session in sessions(records) {
-        let runs = session.records.len() as u64;
-        // A session may change its plan: its last record has the final number.
-        let of_session = session.records.last().and_then(|record| record.planned_runs);
-        let is_early = |all: &u64| *all > runs && !session.may_leave_out() && !session.is_selection();
-        let Some(all) = of_session.filter(is_early) else { continue };
-        (made, planned) = (made + runs, planned + all);
+        let Some(all) = session.planned_runs_of_an_early_end() else { continue };
+        (made, planned) = (made + session.records.len() as u64, planned + all);
         by_time &= session.has_flag("--max-time");
         of_bench &= session.command() == Some("bench");
     }
     let word = if by_time { "Incomplete" } else { "Interrupted" };
     let remedy = if of_bench { "; bench --resume makes the others" } else { "" };
     (planned > 0).then(|| format!("{word}: {made} of {planned} runs{remedy}."))
+}
+
+/// Returns whether a session of `prove` ended before all its planned runs.
+pub(crate) fn lacks_runs_of_proof(records: &[Record]) -> bool {
+    let is_early = |session: &SessionRecords<'_>| session.planned_runs_of_an_early_end().is_some();
+    sessions(records).iter().any(|session| session.command() == Some("prove") && is_early(session))
 }
 
 /// Returns a remark if sessions have gaps before their last record: the records are a selection of their runs.
@@ -68,6 +70,15 @@ fn sessions(records: &[Record]) -> Vec<SessionRecords<'_>> {
 }
 
 impl SessionRecords<'_> {
+    /// Returns the number of planned runs if the session has fewer records; `None` otherwise. A session may change its
+    /// plan: its last record has the final number.
+    fn planned_runs_of_an_early_end(&self) -> Option<u64> {
+        let planned = self.records.last().and_then(|record| record.planned_runs);
+        let is_early =
+            |all: &u64| *all > self.records.len() as u64 && !self.may_leave_out() && !self.is_selection();
+        planned.filter(is_early)
+    }
+
     /// Returns whether the session may leave out planned runs. A session whose runs all fail ends early. A proof with a
     /// failed run may leave out others: its runs with a slow reader need the goodput of a successful run.
     fn may_leave_out(&self) -> bool {

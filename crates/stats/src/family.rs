@@ -52,16 +52,29 @@ impl Family {
     }
 
     /// Returns the smallest change that is found with a probability of about `power`, as the magnitude of the logarithm
-    /// of its ratio. A change is found if its p-value is at most `level` and its interval excludes a ratio of 1. `None`
-    /// if the change is not tested, or has no interval.
+    /// of its ratio. A change is found if its p-value is at most `level` and its interval, which must have a confidence
+    /// of 95 %, excludes a ratio of 1. `None` if the change is not tested, or has no interval.
+    ///
+    /// Each of the two conditions demands a change of its own, and the larger one counts. The ends of an interval of few
+    /// runs scatter more than the mean does: in proportion to the width of the interval.
+    ///
+    /// Source: Lehmann 1963, "Nonparametric confidence intervals for a shift parameter", The Annals of Mathematical
+    /// Statistics 34(4), 1507–1512, for the standard error of an estimate by ranks from the width of its interval.
     pub fn detectable(&self, change: usize, level: f64, power: f64) -> Option<f64> {
         let test = (*self.tests.get(change)?)?;
         // One tail with the probability 1 - power has the same quantile as two tails with twice that probability.
-        let margin = quantile_of_magnitude((2.0 * (1.0 - power)).clamp(1e-12, 1.0), test.freedom);
-        let found = (quantile_of_magnitude(level, test.freedom) * test.error).max(test.half_width);
-        Some(found + margin * test.error).filter(|change| change.is_finite())
+        let tails = (2.0 * (1.0 - power)).clamp(1e-12, 1.0);
+        let quantiles =
+            quantile_of_magnitude(level, test.freedom) + quantile_of_magnitude(tails, test.freedom);
+        // Half of an interval of 95 % is this many standard errors of the estimate in its middle.
+        let errors = quantile_of_magnitude(0.05, NEARLY_NORMAL);
+        let by_interval = test.half_width * (1.0 + quantile_of_magnitude(tails, NEARLY_NORMAL) / errors);
+        Some((quantiles * test.error).max(by_interval)).filter(|change| change.is_finite())
     }
 }
+
+/// Degrees of freedom with which quantiles of Student's distribution are within 1.3 % of the normal ones.
+const NEARLY_NORMAL: usize = 100;
 
 impl Test {
     fn probability(self) -> f64 {
@@ -147,7 +160,7 @@ pub fn discovery_level(probabilities: &[f64], rate: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{paired_shift, simulation::Simulation};
+    use crate::{paired_shift, simulation::Simulation, unpaired_shift};
 
     #[test]
     fn the_level_of_the_published_example_is_the_published_one() {
@@ -199,26 +212,54 @@ mod tests {
     fn a_detectable_change_is_found_as_often_as_it_says() {
         let mut simulation = Simulation::new(7);
         let level = 0.01;
-        // Each case changes by the amount that an earlier series of families detects on average.
-        let family = |simulation: &mut Simulation, factor: f64| {
-            let shifts: Vec<_> =
-                (0..20).map(|_| paired_shift(&pairs(simulation, 7, 0.03, factor), 0.95)).collect();
-            Family::of(&shifts)
+        let shifts = |simulation: &mut Simulation, factor: f64| -> Vec<Option<Shift>> {
+            (0..20).map(|_| paired_shift(&pairs(simulation, 7, 0.03, factor), 0.95)).collect()
         };
+        // Each case changes by the amount that an earlier series of families detects on average.
         let before: Vec<f64> = (0..50)
             .flat_map(|_| {
-                let family = family(&mut simulation, 1.0);
+                let family = Family::of(&shifts(&mut simulation, 1.0));
                 (0..20).filter_map(|change| family.detectable(change, level, 0.8)).collect::<Vec<_>>()
             })
             .collect();
         let typical = before.iter().sum::<f64>() / before.len() as f64;
         let found: usize = (0..50)
             .map(|_| {
-                let probabilities = family(&mut simulation, (-typical).exp()).probabilities();
-                probabilities.iter().flatten().filter(|probability| **probability <= level).count()
+                let shifts = shifts(&mut simulation, (-typical).exp());
+                let probabilities = Family::of(&shifts).probabilities();
+                let excludes_1 =
+                    shifts.iter().flatten().map(|shift| shift.ratio.interval.unwrap().high < 1.0);
+                let found = probabilities.iter().flatten().zip(excludes_1);
+                found.filter(|(probability, excludes_1)| **probability <= level && *excludes_1).count()
             })
             .sum();
-        assert!((740..=860).contains(&found), "{found} of 1000");
+        assert!((780..=860).contains(&found), "{found} of 1000");
+    }
+
+    #[test]
+    fn few_runs_find_the_change_that_they_state_in_80_of_100() {
+        let mut simulation = Simulation::new(12);
+        let mut check = |runs: usize, is_paired: bool| {
+            let mut shift = |factor: f64| {
+                let pairs = pairs(&mut simulation, runs, 0.03, factor);
+                let (base, candidate): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
+                if is_paired { paired_shift(&pairs, 0.95) } else { unpaired_shift(&base, &candidate, 0.95) }
+            };
+            let stated: Vec<f64> =
+                (0..2000).filter_map(|_| Family::of(&[shift(1.0)]).detectable(0, 0.05, 0.8)).collect();
+            let typical = stated.iter().sum::<f64>() / stated.len() as f64;
+            let found = (0..4000).filter(|_| is_found(shift((-typical).exp())));
+            let found = found.count();
+            assert!((3080..=3320).contains(&found), "{runs} runs, in pairs {is_paired}: {found} of 4000");
+        };
+        [6, 7, 8, 9, 15].into_iter().for_each(|pairs| check(pairs, true));
+        [4, 5, 7].into_iter().for_each(|runs| check(runs, false));
+    }
+
+    /// Returns whether a comparison of one case finds that the candidate has become smaller.
+    fn is_found(shift: Option<Shift>) -> bool {
+        let probability = Family::of(&[shift]).probabilities()[0].unwrap();
+        probability <= 0.05 && shift.unwrap().ratio.interval.unwrap().high < 1.0
     }
 
     #[test]

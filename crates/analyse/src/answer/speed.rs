@@ -208,11 +208,6 @@ impl Contest {
         Some(Self { class, leaders, is_alone })
     }
 
-    /// Returns whether a protocol is the fastest: it has rivals, and its interval lies above theirs.
-    pub fn is_decided(&self) -> bool {
-        self.leaders.len() == 1 && !self.is_alone
-    }
-
     /// Returns the protocol with the highest median.
     fn leader(&self) -> Option<&Contestant> {
         self.leaders.first()

@@ -44,8 +44,10 @@ pub struct MetricChange {
     /// The smallest change for the worse that these runs detect with a probability of 80 %, as a share of the base.
     /// `None` if it is unknown.
     pub smallest_change: Option<f64>,
-    /// True if the runs decide about a change for the worse by the threshold. Either they find it or rule it out, or
-    /// they would find it with a probability of 80 %.
+    /// True if the runs find a change for the worse by the threshold, or rule it out.
+    pub is_decided: bool,
+    /// True if the change is decided, or if the runs would find a change for the worse by the threshold with a
+    /// probability of 80 %. Such runs can find nothing although the change is real: in 20 of 100 comparisons.
     pub is_conclusive: bool,
     /// The conclusion about the change.
     pub change: Change,
@@ -79,12 +81,24 @@ impl MetricChange {
                 interval.high <= 1.0 + threshold
             }
         });
-        let is_conclusive = match change {
+        let is_decided = match change {
             Change::Better | Change::Worse | Change::Same => true,
-            Change::Unclear => is_ruled_out || smallest_change.is_some_and(|smallest| smallest <= threshold),
+            Change::Unclear => is_ruled_out,
             Change::Incomparable => false,
         };
+        let would_be_found = smallest_change.is_some_and(|smallest| smallest <= threshold);
+        let is_conclusive = is_decided || (change == Change::Unclear && would_be_found);
         let ratio = figure.shift.ratio;
-        Self { metric, base, candidate, ratio, probability, smallest_change, is_conclusive, change }
+        Self {
+            metric,
+            base,
+            candidate,
+            ratio,
+            probability,
+            smallest_change,
+            is_decided,
+            is_conclusive,
+            change,
+        }
     }
 }

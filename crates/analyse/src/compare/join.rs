@@ -27,9 +27,9 @@ pub(super) fn only_in(side: &Side, other: &Side) -> Vec<String> {
     only.map(|(key, _)| key.to_string()).collect()
 }
 
-/// Returns the number of series that only the base has and that have a goodput, without controls.
+/// Returns the number of series that only the base has and that have a goodput.
 pub(super) fn missing_goodputs(base: &Side, candidate: &Side) -> usize {
-    let counts = |runs: &[Run]| runs.iter().any(|run| run.is_ok && !run.is_control);
+    let counts = |runs: &[Run]| runs.iter().any(|run| run.is_ok);
     base.series.iter().filter(|(key, runs)| candidate.runs(key).is_none() && counts(runs)).count()
 }
 

@@ -10,11 +10,11 @@ use super::{
 };
 
 /// The expected share of false discoveries in each family, among the changes that are called better or worse. If
-/// nothing has changed, this is the probability that any change is called so.
+/// nothing has changed, this is the probability that any change of a family is called so.
 pub(super) const FALSE_DISCOVERIES: f64 = 0.05;
 
 /// The probability with which a comparison finds a change of the smallest size that it states.
-const POWER: f64 = 0.8;
+pub(super) const POWER: f64 = 0.8;
 
 /// Returns the change of each figure, in the order of `figures`.
 pub(super) fn judge(figures: &[Figure], thresholds: &Thresholds) -> Vec<MetricChange> {

@@ -24,12 +24,13 @@ pub use change::{Change, MetricChange};
 use figures::{Conditions, Figures};
 pub use join::Circumstance;
 use join::{Pair, circumstances, join, missing_goodputs, only_in};
-use judge::{FALSE_DISCOVERIES, judge};
+use judge::{FALSE_DISCOVERIES, POWER, judge};
 pub use metric::{METRICS, Metric, MetricFamily};
 use side::{Run, Side};
 pub use thresholds::{Thresholds, ThresholdsError};
 
 /// The builder of a [`Comparison`], to which records are added one by one. Only the figures of each record are kept.
+/// Controls are left out.
 #[derive(Debug, Default)]
 pub struct Comparing {
     base: Side,
@@ -54,7 +55,7 @@ pub struct Comparison {
     pub cases: Vec<ComparedCase>,
     /// The names of the cases that only the base has.
     pub missing: Vec<String>,
-    /// The number of missing cases with a goodput in the base, whose slowdown nothing can show. Controls do not count.
+    /// The number of missing cases with a goodput in the base, whose slowdown nothing can show.
     pub missing_goodputs: usize,
     /// The names of the cases that only the candidate has.
     pub new: Vec<String>,
@@ -72,7 +73,10 @@ pub struct Comparison {
     pub alpha: f64,
     /// The confidence of each interval, as a probability.
     pub confidence: f64,
-    /// The fewest runs on each side for which an interval exists.
+    /// The probability with which a comparison finds a change of the smallest size that it states.
+    pub power: f64,
+    /// The fewest runs on each side with which every case without an interval would have one. If all cases have one,
+    /// the fewest runs with which each of them would.
     pub fewest_runs: Option<usize>,
 }
 
@@ -105,10 +109,6 @@ pub struct ComparedCase {
     /// The changes of the case's figures.
     pub changes: Vec<MetricChange>,
 }
-
-/// The fewest runs for an interval of 95 %: pairs of runs in turns ([`stats::paired_shift`]), and runs on each side
-/// without turns ([`stats::unpaired_shift`]).
-const FEWEST_RUNS: [usize; 2] = [6, 4];
 
 impl Comparing {
     /// Adds a record to the base.
@@ -144,7 +144,7 @@ impl Comparing {
         for (case, number) in cases.iter_mut().zip(numbers) {
             case.changes.extend(changes.by_ref().take(number));
         }
-        let is_paired = !cases.is_empty() && cases.iter().all(|case| case.in_turns);
+        let fewest_runs = Some(fewest_runs(&cases));
         Comparison {
             cases,
             missing: only_in(base, candidate),
@@ -156,7 +156,8 @@ impl Comparing {
             differences,
             alpha: FALSE_DISCOVERIES,
             confidence: figures::CONFIDENCE,
-            fewest_runs: Some(FEWEST_RUNS[usize::from(!is_paired)]),
+            power: POWER,
+            fewest_runs,
         }
     }
 }
@@ -190,6 +191,23 @@ impl Comparison {
             && self.goodputs().all(|goodput| goodput.is_conclusive);
         worst.unwrap_or(if is_conclusive { Verdict::Good } else { Verdict::Inconclusive })
     }
+}
+
+/// The fewest pairs of runs in turns for an interval of 95 % ([`stats::paired_shift`]).
+const FEWEST_PAIRS: usize = 6;
+
+/// The fewest runs on each side for an interval of 95 % without turns ([`stats::unpaired_shift`]).
+const FEWEST_APART: usize = 4;
+
+/// Returns the fewest runs on each side for an interval of each case that has a figure without one, or of each case if
+/// there is no such case.
+fn fewest_runs(cases: &[ComparedCase]) -> usize {
+    let lacks_interval =
+        |case: &ComparedCase| case.changes.iter().any(|change| change.ratio.interval.is_none());
+    let all_have_one = !cases.iter().any(lacks_interval);
+    let counts = |case: &&ComparedCase| all_have_one || lacks_interval(case);
+    let is_any_in_turns = cases.iter().filter(counts).any(|case| case.in_turns);
+    if is_any_in_turns { FEWEST_PAIRS } else { FEWEST_APART }
 }
 
 /// Returns the number of successful runs that were disturbed.

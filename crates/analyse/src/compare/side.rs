@@ -1,12 +1,15 @@
 //! One side of a comparison: a set of records, reduced to the figures that are compared.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    slice,
+};
 
-use record::{Build, FaultKind, Host, Limits, Purpose, Record};
+use record::{Build, FaultKind, Host, Limits, Record};
 use serde_json::Value;
 
 use super::METRICS;
-use crate::{SeriesKey, conditions, machines, session_facts::in_sessions};
+use crate::{SeriesKey, conditions, machines, series::is_control, session_facts::in_sessions};
 
 /// One side of a comparison: the base or the candidate.
 #[derive(Debug, Default)]
@@ -30,8 +33,6 @@ pub(super) struct Side {
 #[derive(Clone, Debug)]
 pub(super) struct Run {
     pub(super) started_at: Box<str>,
-    /// True if the run is a control, whose memory grows on purpose.
-    pub(super) is_control: bool,
     pub(super) is_ok: bool,
     pub(super) failure: Option<FaultKind>,
     /// True if the cores of the two ends are known to have been far apart.
@@ -43,8 +44,12 @@ pub(super) struct Run {
 }
 
 impl Side {
-    /// Adds a record to this side.
+    /// Adds a record to this side. Controls are left out: their memory grows on purpose, and they run too few times
+    /// for an interval.
     pub(super) fn add(&mut self, record: &Record) {
+        if is_control(record, slice::from_ref(record)) {
+            return;
+        }
         self.note_facts(record);
         for warning in &record.warnings {
             let sessions = self
@@ -136,7 +141,6 @@ impl Run {
     fn of(record: &Record) -> Self {
         Self {
             started_at: record.started_at.as_str().into(),
-            is_control: record.purpose == Some(Purpose::Control),
             is_ok: record.is_ok(),
             failure: record.error.as_ref().map(|fault| fault.kind),
             is_far: record.core_round_trip.is_some_and(record::CoreRoundTrip::is_far),

@@ -181,13 +181,12 @@ fn summary(comparison: &Comparison) -> String {
         count(Change::Same),
         count(Change::Unclear),
     );
-    let seen = comparison.goodputs().filter(|goodput| goodput.is_conclusive).count();
     let lost = comparison.cases.iter().filter(|case| case.is_lost).count();
     let goodputs = comparison.goodputs().count() + lost + comparison.missing_goodputs;
+    text += &decided(comparison, goodputs);
     let _ = writeln!(
         text,
-        "a slowdown by the threshold is found or ruled out in {seen} of {goodputs} goodputs\n\
-         each interval holds in {:.0} of 100; of changes found, at most {:.0} of 100 are false",
+        "each interval holds in {:.0} of 100; of changes found, at most {:.0} of 100 are false",
         100.0 * comparison.confidence,
         100.0 * comparison.alpha,
     );
@@ -199,6 +198,22 @@ fn summary(comparison: &Comparison) -> String {
         let enough =
             comparison.fewest_runs.map_or_else(String::new, |runs| format!(", {runs} on each side suffice"));
         let _ = writeln!(text, "without an interval: too few runs count for one{enough} (--rounds)");
+    }
+    text
+}
+
+/// Returns the number of goodputs that are decided, of all `goodputs`, and the number of other goodputs whose slowdown
+/// by the threshold would be found.
+fn decided(comparison: &Comparison, goodputs: usize) -> String {
+    let count = |of: fn(&MetricChange) -> bool| comparison.goodputs().filter(|goodput| of(goodput)).count();
+    let decided = count(|goodput| goodput.is_decided);
+    let would_be_found = count(|goodput| goodput.is_conclusive) - decided;
+    let power = 100.0 * comparison.power;
+    let mut text =
+        format!("a slowdown by the threshold is found or ruled out in {decided} of {goodputs} goodputs\n");
+    if would_be_found > 0 {
+        let _ =
+            writeln!(text, "in {would_be_found} more, it would be found in {power:.0} of 100 comparisons");
     }
     text
 }
@@ -226,8 +241,21 @@ mod tests {
         assert_eq!(fields.last(), Some(&"WORSE"));
         assert!(text.contains("3 figures, 1 case: 1 worse, 0 better, 2 same"), "{text}");
         assert!(text.contains("NOT IN TURNS  1 of 1 cases: the ratios include the drift"), "{text}");
-        assert!(text.contains("  smallest change found: goodput -1.3 %, rss +0.0 %"), "{text}");
+        assert!(text.contains("  smallest change found: goodput -1.4 %, rss +0.0 %"), "{text}");
         assert!(text.contains("found or ruled out in 1 of 1 goodputs"), "{text}");
+    }
+
+    #[test]
+    fn a_slowdown_that_would_be_found_is_not_called_ruled_out() {
+        let steady = runs("h2", &[3000.0; 7]);
+        let mut comparison = Comparison::of(&steady, &steady, &Thresholds::default());
+        let decided = "a slowdown by the threshold is found or ruled out in 1 of 1 goodputs\neach interval";
+        assert!(comparison_text(&comparison).contains(decided));
+        comparison.cases[0].changes[0].is_decided = false;
+        let text = comparison_text(&comparison);
+        let would_be_found = "found or ruled out in 0 of 1 goodputs\n\
+            in 1 more, it would be found in 80 of 100 comparisons\n";
+        assert!(text.contains(would_be_found), "{text}");
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Group {
             ],
             Self::Unclear => [
                 "Unclear",
-                "No change reaches the threshold for certain. One for the worse that does is ruled out, or would have been found.",
+                "No change reaches the threshold for certain. One for the worse that does is ruled out, or would probably have been found.",
             ],
             Self::Same => ["Same", "The whole interval lies within the threshold."],
             Self::NotJudged => {
@@ -128,9 +128,11 @@ pub(super) struct Outcome {
 pub(super) fn outcome(comparison: &Comparison, worse: usize) -> Outcome {
     let (kind, symbol, sentence) = match comparison.verdict() {
         Verdict::Inconclusive if comparison.cases.is_empty() => ("unclear", '?', disjoint(comparison)),
-        Verdict::Good => {
-            ("good", '✓', "No figure is worse, and a slowdown by the threshold would have been seen.".into())
-        }
+        Verdict::Good => (
+            "good",
+            '✓',
+            format!("No figure is worse, and a slowdown by the threshold {}.", seen(comparison)),
+        ),
         Verdict::Inconclusive => (
             "unclear",
             '?',
@@ -150,6 +152,16 @@ pub(super) fn outcome(comparison: &Comparison, worse: usize) -> Outcome {
         _ => ("memory", '▲', format!("{worse} figures are worse.")),
     };
     Outcome { kind, symbol, sentence }
+}
+
+/// Returns the predicate of a sentence about a slowdown by the threshold, for a comparison that is conclusive.
+fn seen(comparison: &Comparison) -> String {
+    match comparison.goodputs().all(|goodput| goodput.is_decided) {
+        true => "is ruled out".to_owned(),
+        false => {
+            format!("is ruled out or would be found in {:.0} of 100 comparisons", 100.0 * comparison.power)
+        }
+    }
 }
 
 /// Returns the numbers of failed runs of a case, in words; `None` if none failed.

@@ -107,9 +107,10 @@ fn folded(summary: &str, content: &str) -> String {
 fn reading(comparison: &Comparison) -> String {
     format!(
         "\nEach interval holds in {:.0} of 100; of changes found, at most {:.0} of 100 are false. *smallest found* is the \
-         smallest change for the worse that these runs detect.\n",
+         smallest change for the worse that these runs detect in {:.0} of 100 comparisons.\n",
         100.0 * comparison.confidence,
-        100.0 * comparison.alpha
+        100.0 * comparison.alpha,
+        100.0 * comparison.power
     )
 }
 

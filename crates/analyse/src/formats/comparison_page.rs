@@ -193,9 +193,10 @@ fn reading(comparison: &Comparison) -> String {
          in {:.0} of 100; of the changes called worse or better, at most {:.0} of 100 are false.{enough}</p>\n\
          <p>In the pictures, the band is the threshold, the upright line is no change, and the scale is logarithmic and the \
          same in all of them. An arrow at the edge stands for an interval that goes on beyond it. <em>smallest found</em> is \
-         the smallest change for the worse that these runs detect with a probability of 80 %.</p>\n</section>\n</main>\n",
+         the smallest change for the worse that these runs detect in {:.0} of 100 comparisons.</p>\n</section>\n</main>\n",
         100.0 * comparison.confidence,
         100.0 * comparison.alpha,
+        100.0 * comparison.power,
     )
 }
 

@@ -154,7 +154,13 @@ mod tests {
         };
         let count = |judgements: &[Judgement], controls: &[Judgement]| {
             let (judgements, controls) = (judgements.to_vec(), controls.to_vec());
-            let proof = Proof { judgements, absorptions: Vec::new(), controls, lacks_controls: false };
+            let proof = Proof {
+                judgements,
+                absorptions: Vec::new(),
+                controls,
+                lacks_controls: false,
+                lacks_runs: false,
+            };
             let suite = proof_suite(&proof);
             let failed = |test: &&TestCase| matches!(test.status, TestCaseStatus::NonSuccess { .. });
             (suite.test_cases.len(), suite.test_cases.iter().filter(failed).count())
@@ -171,7 +177,7 @@ mod tests {
             let runs = vec![(1 << 30, 6 << 20)];
             let absorption = Absorption { key, runs, slope: None, constancy, is_spooled: false, unknown: 0 };
             let (judgements, controls, absorptions) = (Vec::new(), Vec::new(), vec![absorption]);
-            let proof = Proof { judgements, absorptions, controls, lacks_controls: false };
+            let proof = Proof { judgements, absorptions, controls, lacks_controls: false, lacks_runs: false };
             assert_eq!(proof::notes(&proof).len(), 1);
             proof_suite(&proof).test_cases.remove(0)
         };

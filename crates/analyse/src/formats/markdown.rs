@@ -57,7 +57,7 @@ fn code(text: &str) -> String {
     format!("{fence}{space}{text}{space}{fence}")
 }
 
-/// Returns the machines and the build of a record, in words.
+/// Returns the machines, the build and the library versions of a record as items of a Markdown list.
 fn provenance(record: &Record) -> String {
     let build = &record.build;
     let unknown = || "unknown".to_owned();

@@ -125,11 +125,6 @@ pub trait Format: Sync {
 pub static FORMATS: &[&dyn Format] =
     &[&page::Html, &markdown::Markdown, &csv::Csv, &junit::Junit, &cases::Cases];
 
-/// Returns the format called `name`; `None` if there is none.
-pub fn format_by_name(name: &str) -> Option<&'static dyn Format> {
-    FORMATS.iter().copied().find(|format| format.name() == name)
-}
-
 /// A failure to write a report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

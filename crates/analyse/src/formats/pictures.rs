@@ -1,12 +1,19 @@
 //! Charts of a report as SVG files, for a README.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeSet, HashMap},
     io,
+    ops::Range,
     path::Path,
 };
 
-use plotters::{coord::Shift, prelude::*};
+use plotters::{
+    coord::{Shift, types::RangedCoordf64},
+    prelude::*,
+};
 use record::{ByteSize, Direction, End, ProtocolFacts};
 use stats::{Interval, Spread};
 
@@ -45,7 +52,7 @@ pub fn write_pictures(report: &Report<'_>, folder: &Path) -> Result<(), FormatEr
     for direction in Direction::ALL {
         for picture in pictures(&report.analysis.rows, direction) {
             let path = folder.join(&picture.file);
-            let svg = picture.svg().map_err(|error| FormatError::render(&picture.file, error.to_string()))?;
+            let svg = picture.svg().map_err(|error| FormatError::render(&picture.file, error))?;
             std::fs::write(&path, svg).map_err(|source| FormatError::File { path: path.clone(), source })?;
         }
     }
@@ -119,8 +126,17 @@ const NAME_HEIGHT: i32 = 16;
 /// hiding each other.
 const DODGE: i32 = 5;
 
+/// An error of the drawing of a chart.
+type DrawingError = DrawingAreaErrorKind<io::Error>;
+
+/// The area of a chart between its axes.
+type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<LogCoord<u64>, RangedCoordf64>>;
+
+/// The name of a line, with its height in pixels and its colour.
+type LineName<'a> = (i32, &'a str, RGBColor);
+
 impl Picture {
-    fn svg(&self) -> Result<String, DrawingAreaErrorKind<io::Error>> {
+    fn svg(&self) -> Result<String, DrawingError> {
         let mut svg = String::new();
         {
             let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
@@ -153,12 +169,23 @@ impl Picture {
         )
     }
 
-    fn draw(&self, area: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), DrawingAreaErrorKind<io::Error>> {
-        let along = || self.lines.iter().filter(|line| !line.is_across).flat_map(|line| &line.points);
-        let points = || self.lines.iter().flat_map(|line| &line.points);
-        let (first, last) =
-            (along().map(|p| p.0).min().unwrap_or(1), along().map(|p| p.0).max().unwrap_or(2));
-        let highest = points().map(|point| point.1.range().high).fold(0.0, f64::max);
+    fn draw(&self, area: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), DrawingError> {
+        let chart = self.draw_axes(area)?;
+        let names = self.draw_lines(area, &chart)?;
+        draw_names(area, &names, chart.plotting_area().get_pixel_range().0.end)
+    }
+
+    /// Returns the points of all lines along the chunk sizes, which ceilings across them do not have.
+    fn along(&self) -> impl Iterator<Item = &(u64, Spread)> {
+        self.lines.iter().filter(|line| !line.is_across).flat_map(|line| &line.points)
+    }
+
+    /// Draws the title, the axes and the grid.
+    fn draw_axes<'a>(&self, area: &DrawingArea<SVGBackend<'a>, Shift>) -> Result<Chart<'a>, DrawingError> {
+        let chunks = || self.along().map(|point| point.0);
+        let (first, last) = (chunks().min().unwrap_or(1), chunks().max().unwrap_or(2));
+        let figures = self.lines.iter().flat_map(|line| &line.points).map(|point| point.1.range().high);
+        let highest = figures.fold(0.0, f64::max);
         let (text, quiet) = (rgb("text"), rgb("quiet"));
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, ("sans-serif", 22).into_font().color(&text))
@@ -183,13 +210,18 @@ impl Picture {
             .disable_x_mesh()
             .max_light_lines(0)
             .draw()?;
-        let right = chart.plotting_area().get_pixel_range().0.end;
-        let left = chart.plotting_area().get_pixel_range().0.start;
+        Ok(chart)
+    }
+
+    /// Draws the lines with their points and bars. Returns the name of each line with its height and colour.
+    fn draw_lines<'a>(
+        &'a self,
+        area: &DrawingArea<SVGBackend<'_>, Shift>,
+        chart: &Chart<'_>,
+    ) -> Result<Vec<LineName<'a>>, DrawingError> {
+        let Range { start: left, end: right } = chart.plotting_area().get_pixel_range().0;
         let place = |chunk: u64, figure: f64| chart.backend_coord(&(chunk, figure));
-        let chunks: BTreeSet<u64> = along().map(|point| point.0).collect();
-        let count = |n: usize| i32::try_from(n.max(1)).unwrap_or(i32::MAX);
-        // Many chunk sizes leave less room between lines.
-        let dodge = DODGE.min((right - left) / count(chunks.len()) / (2 * count(self.lines.len())));
+        let dodge = self.dodge(right - left);
         let middle = i32::try_from(self.lines.len()).unwrap_or(0) / 2;
         let mut names = Vec::new();
         for (line, number) in self.lines.iter().zip(0..) {
@@ -209,17 +241,34 @@ impl Picture {
                 area.draw(&PathElement::new(ends, colour.stroke_width(1)))?;
                 area.draw(&Circle::new((x + shift, y), 4, colour.filled()))?;
             }
-            names.extend(medians.last().map(|(_, y)| (*y, &line.protocol, colour)));
+            names.extend(medians.last().map(|(_, y)| (*y, line.protocol.as_str(), colour)));
             area.draw(&PathElement::new(medians, colour.stroke_width(2)))?;
         }
-        let mut places: Vec<i32> = names.iter().map(|name| name.0).collect();
-        move_apart(&mut places, NAME_HEIGHT, i32::try_from(SIZE.1).unwrap_or(i32::MAX) - NAME_HEIGHT);
-        for ((_, name, colour), y) in names.iter().zip(places) {
-            let style = ("sans-serif", 16).into_font().color(colour);
-            area.draw(&Text::new(name.as_str(), (right + 10, y - NAME_HEIGHT / 2), style))?;
-        }
-        Ok(())
+        Ok(names)
     }
+
+    /// Returns the pixels between the points of two neighbouring lines in a chart of this width. Many chunk sizes leave
+    /// less room between lines.
+    fn dodge(&self, width: i32) -> i32 {
+        let chunks: BTreeSet<u64> = self.along().map(|point| point.0).collect();
+        let count = |n: usize| i32::try_from(n.max(1)).unwrap_or(i32::MAX);
+        DODGE.min(width / count(chunks.len()) / (2 * count(self.lines.len())))
+    }
+}
+
+/// Draws the names of lines to the right of the pixel column `right`.
+fn draw_names(
+    area: &DrawingArea<SVGBackend<'_>, Shift>,
+    names: &[LineName<'_>],
+    right: i32,
+) -> Result<(), DrawingError> {
+    let mut places: Vec<i32> = names.iter().map(|name| name.0).collect();
+    move_apart(&mut places, NAME_HEIGHT, i32::try_from(SIZE.1).unwrap_or(i32::MAX) - NAME_HEIGHT);
+    for ((_, name, colour), y) in names.iter().zip(places) {
+        let style = ("sans-serif", 16).into_font().color(colour);
+        area.draw(&Text::new(*name, (right + 10, y - NAME_HEIGHT / 2), style))?;
+    }
+    Ok(())
 }
 
 /// Returns a colour on a light background by its name.
@@ -242,97 +291,5 @@ fn move_apart(places: &mut [i32], distance: i32, bottom: i32) {
     for at in order.iter().rev() {
         places[*at] = places[*at].min(most);
         most = places[*at].saturating_sub(distance);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use record::{ChunkSize, Record, SinkKind};
-
-    use super::*;
-    use crate::{
-        Analysis,
-        tests::{run, with},
-    };
-
-    #[test]
-    fn a_picture_has_a_line_for_each_protocol_of_one_setup() {
-        let of = |protocol: &str, chunk: u64, sink: SinkKind| -> Record {
-            let mut case = record::Case::new(protocol);
-            (case.chunk, case.sink) = (ChunkSize::try_from(chunk).unwrap(), sink);
-            with(run(protocol), |record| record.case = case)
-        };
-        let records = [
-            of("h2", 1 << 16, SinkKind::Verify),
-            of("h2", 1 << 14, SinkKind::Verify),
-            of("pigeon", 1 << 16, SinkKind::Verify),
-            of("h3", 1 << 20, SinkKind::Discard),
-        ];
-        let analysis = Analysis::of(&records);
-        let folder = tempfile::tempdir().unwrap();
-        write_pictures(&Report::new("", &records, &analysis), folder.path()).unwrap();
-        let svg = std::fs::read_to_string(folder.path().join("goodput-up.svg")).unwrap();
-        assert!(svg.starts_with("<svg") && svg.contains("MiB/s") && svg.contains("bodies of 2GiB"), "{svg}");
-        assert!(svg.contains("pigeon"), "{svg}");
-        assert!(svg.contains(palette::light("orange").to_uppercase().as_str()), "h2 as on the page: {svg}");
-        assert!(svg.contains("prefers-color-scheme: dark"), "{svg}");
-        let lines = &pictures(&analysis.rows, Direction::Up)[0].lines;
-        assert_eq!(lines.iter().map(|line| line.points.len()).collect::<Vec<_>>(), [2, 1]);
-        assert_eq!(lines[0].points[0].0, 1 << 14);
-        assert!(folder.path().join("peak-rss-receiver-up.svg").exists());
-    }
-
-    #[test]
-    fn a_line_has_one_set_of_limits() {
-        let of = |chunk: u64, window: u64| {
-            with(run("h2"), |record| {
-                record.case.chunk = ChunkSize::try_from(chunk).unwrap();
-                record.case.limits.set(&record::H2_WINDOW, record::LimitValue::Bytes(window)).unwrap();
-            })
-        };
-        let windows = [1 << 20, 8 << 20];
-        let records: Vec<Record> =
-            windows.into_iter().flat_map(|window| [of(1 << 14, window), of(1 << 16, window)]).collect();
-        let analysis = Analysis::of(&records);
-        let picture = &pictures(&analysis.rows, Direction::Up)[0];
-        assert_eq!(picture.lines.iter().map(|line| line.points.len()).collect::<Vec<_>>(), [2]);
-        assert!(picture.title.contains("h2-window="), "{}", picture.title);
-    }
-
-    #[test]
-    fn names_of_lines_that_end_together_do_not_overlap() {
-        let mut places = [100, 101, 99, 460, 300];
-        move_apart(&mut places, 16, 464);
-        assert_eq!(places, [115, 131, 99, 460, 300]);
-        let mut low = [464, 464, 464];
-        move_apart(&mut low, 16, 464);
-        assert_eq!(low, [432, 448, 464]);
-    }
-
-    /// Returns the number of vertical lines in a chart: the axis, and bars that are longer than a point.
-    fn uprights(records: &[Record]) -> usize {
-        let analysis = Analysis::of(records);
-        let folder = tempfile::tempdir().unwrap();
-        write_pictures(&Report::new("", records, &analysis), folder.path()).unwrap();
-        let svg = std::fs::read_to_string(folder.path().join("goodput-up.svg")).unwrap();
-        let points = svg.split("points=\"").skip(1).filter_map(|rest| rest.split('"').next());
-        let is_upright = |points: &&str| {
-            let ends: Vec<_> = points.split_whitespace().filter_map(|point| point.split_once(',')).collect();
-            matches!(ends.as_slice(), [(a, from), (b, to)] if a == b && from != to)
-        };
-        points.filter(is_upright).count()
-    }
-
-    #[test]
-    fn runs_that_differ_have_a_bar_over_their_range() {
-        let of = |chunk: u64, goodput: f64| {
-            let mut case = record::Case::new("h2");
-            case.chunk = ChunkSize::try_from(chunk).unwrap();
-            with(run("h2"), |record| (record.case, record.goodput_bytes_per_s) = (case, Some(goodput)))
-        };
-        let mut records = vec![of(1 << 16, 3e9), of(1 << 14, 2e9)];
-        let before = uprights(&records);
-        records.push(of(1 << 16, 4e9));
-        assert_eq!(uprights(&records), before + 1);
     }
 }

@@ -79,8 +79,8 @@ pub(super) fn subjects(proof: &Proof) -> String {
     programs.iter().map(|(role, command)| format!("{role}: {command}\n")).collect()
 }
 
-/// Returns the name of a series in a table of `all`. The name leaves out the command line of the only program under
-/// proof, which stands above the table.
+/// Returns the name of a series in a table of `all`. If all of them belong to one program under proof, the name omits
+/// its command line, which a line above the table states.
 pub(super) fn name(series: &MemorySeries, all: &[Judgement]) -> String {
     let mut key = series.key.clone();
     let is_only = series.subject.is_some() && all.iter().all(|other| other.series.key.peer == key.peer);
@@ -312,6 +312,7 @@ mod tests {
             absorptions: Vec::new(),
             controls: vec![silent],
             lacks_controls: false,
+            lacks_runs: false,
         };
         assert!(proof_text(&proof, &[], &Screen::pipe()).contains("nothing is proven"));
         assert!(notes(&proof)[0].starts_with("control h2/up/64KiB: INCONCLUSIVE"));
@@ -325,8 +326,13 @@ mod tests {
             Judgement::of(series)
         };
         let text = |judgements: Vec<Judgement>| {
-            let proof =
-                Proof { judgements, absorptions: Vec::new(), controls: Vec::new(), lacks_controls: false };
+            let proof = Proof {
+                judgements,
+                absorptions: Vec::new(),
+                controls: Vec::new(),
+                lacks_controls: false,
+                lacks_runs: false,
+            };
             proof_text(&proof, &[], &Screen::pipe())
         };
         let sole = text(vec![of("curl {url}"), of("curl {url}")]);

@@ -147,7 +147,7 @@ mod tests {
     }
 
     fn proof(judgements: Vec<Judgement>, controls: Vec<Judgement>) -> Proof {
-        Proof { judgements, absorptions: Vec::new(), controls, lacks_controls: false }
+        Proof { judgements, absorptions: Vec::new(), controls, lacks_controls: false, lacks_runs: false }
     }
 
     #[test]

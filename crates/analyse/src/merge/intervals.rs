@@ -169,7 +169,7 @@ pub(super) mod tests {
         }
 
         #[test]
-        fn numbers_of_a_hostile_record_are_taken(seconds: f64, bytes: u64, elapsed: f64, start: i64, common: (i64, i64)) {
+        fn numbers_of_a_hostile_record_do_not_panic(seconds: f64, bytes: u64, elapsed: f64, start: i64, common: (i64, i64)) {
             let common = Span { start_us: common.0.min(common.1), end_us: common.0.max(common.1) };
             let mut intervals = Intervals::of(common);
             intervals.add(common, &run(elapsed, &[(seconds, bytes), (f64::NAN, 1), (f64::INFINITY, 7)], bytes), start);

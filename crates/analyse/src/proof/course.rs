@@ -250,10 +250,52 @@ fn flat_after(courses: &[Course], offsets: &[f64], limit: f64) -> Option<Fit> {
 
 /// Returns the mean of the slopes of independent runs, with its interval. `None` if any slope is unknown, or without
 /// any run.
+///
+/// Each end of the interval is computed from the distances of the estimates to the same ends, because a bounded
+/// interval is not symmetric around its estimate. If these distances were averaged over both sides, a mean could differ
+/// from zero although no slope does.
+///
+/// Source: Zou, Huang and Zhang 2009, "A note on confidence interval estimation for a linear function of binomial
+/// proportions", Computational Statistics & Data Analysis 53(4), 1080–1085, which extends Zou and Donner 2008 (see
+/// [`stats::quotient()`]) to linear functions of several estimates.
 fn joint(slopes: impl Iterator<Item = Option<Slope>>) -> Option<Slope> {
     let slopes: Vec<Slope> = slopes.collect::<Option<_>>()?;
     let runs = slopes.len() as f64;
     let estimate = slopes.iter().map(|slope| slope.estimate).sum::<f64>() / runs;
-    let half = slopes.iter().map(|slope| ((slope.high - slope.low) / 2.0).powi(2)).sum::<f64>().sqrt() / runs;
-    (runs > 0.0).then_some(Slope { estimate, low: estimate - half, high: estimate + half })
+    let distance =
+        |of: fn(&Slope) -> f64| slopes.iter().map(|slope| of(slope).powi(2)).sum::<f64>().sqrt() / runs;
+    let (below, above) =
+        (distance(|slope| slope.estimate - slope.low), distance(|slope| slope.high - slope.estimate));
+    (runs > 0.0).then_some(Slope { estimate, low: estimate - below, high: estimate + above })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slope(low: f64, estimate: f64, high: f64) -> Option<Slope> {
+        Some(Slope { estimate, low, high })
+    }
+
+    #[test]
+    fn the_ends_of_a_joint_interval_come_from_the_same_ends_of_the_runs() {
+        let pooled = joint([slope(-3.0, 0.0, 1.0), slope(-3.0, 1.0, 1.0)].into_iter()).unwrap();
+        assert_eq!((pooled.estimate, pooled.low, pooled.high), (0.5, -2.0, 1.0));
+        let symmetric = joint([slope(-3.0, 0.0, 3.0), slope(-2.0, 2.0, 6.0)].into_iter()).unwrap();
+        assert_eq!((symmetric.estimate, symmetric.low, symmetric.high), (1.0, -1.5, 3.5));
+    }
+
+    #[test]
+    fn runs_whose_intervals_are_bounded_at_zero_growth_show_no_growth_together() {
+        // The slopes of three rounds in KiB per GiB, of which two are bounded at 21.
+        let runs = [slope(-21.0, 21.0, 21.0), slope(0.0, 0.0, 0.0), slope(-21.0, 21.0, 21.0)];
+        let pooled = joint(runs.into_iter()).unwrap();
+        assert!(pooled.low <= 0.0 && pooled.high <= 21.0, "{pooled:?}");
+    }
+
+    #[test]
+    fn no_run_and_an_unknown_slope_have_no_joint_slope() {
+        assert_eq!(joint(std::iter::empty()), None);
+        assert_eq!(joint([slope(0.0, 0.0, 0.0), None].into_iter()), None);
+    }
 }

@@ -175,6 +175,9 @@ impl Judgement {
         if self.is_over_budget() {
             return unclear("peak RSS is over its budget");
         }
+        if self.lacks_comparison() {
+            return unclear("runs of one size only: their peaks have no other size to compare with");
+        }
         let peaks = match self.peaks() {
             Peaks::Level(remark) => remark,
             Peaks::Growing => return unclear("peak RSS grows with the size of the body"),
@@ -202,6 +205,12 @@ impl Judgement {
             .chain(swap)
             .collect();
         (Constancy::Constant, (!remarks.is_empty()).then(|| remarks.join("; ")))
+    }
+
+    /// Returns whether nothing excludes memory that is taken before the first byte, and so is flat within each run:
+    /// there is neither a budget nor a second size. A program that reads its whole input first takes such memory.
+    fn lacks_comparison(&self) -> bool {
+        self.series.budget.is_none() && self.series.sizes() < 2
     }
 
     /// Returns the evidence of peak RSS over the sizes of the body.
@@ -345,6 +354,26 @@ mod tests {
         let judgement = Judgement::of(MemorySeries { growth: 21 << 20, ..series(|_| 0) });
         assert_eq!((judgement.constancy, judgement.is_over_budget()), (Constancy::Inconclusive, true));
         assert_eq!(judgement.verdict(), Verdict::MemoryOver);
+    }
+
+    #[test]
+    fn flat_runs_of_one_size_are_constant_only_within_a_budget() {
+        let of_one_size = |budget| {
+            let peaks = [4, 4, 4].map(|gib| (gib << 30, 5 << 30)).to_vec();
+            MemorySeries { budget, peaks, ..series(|_| 0) }
+        };
+        assert_eq!(judged(of_one_size(Some(4 << 20))), (Constancy::Constant, String::new()));
+        let without = Judgement::of(of_one_size(None));
+        assert_eq!((without.constancy, without.needs_rounds()), (Constancy::Inconclusive, false));
+        assert!(without.reason.unwrap().starts_with("runs of one size only"));
+        assert_eq!(
+            judged(MemorySeries { budget: None, ..series(|_| 0) }).0,
+            Constancy::Constant,
+            "three sizes"
+        );
+        let mut growing = of_one_size(None);
+        growing.heap = series(|i| i << 15).heap;
+        assert_eq!(judged(growing).0, Constancy::Growing, "one size shows growth within a run");
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod standstill;
 use record::{ByteSize, End, Record};
 use serde::Serialize;
 
-use crate::{Verdict, series::is_control};
+use crate::{Verdict, series::is_control, session_facts};
 
 pub use absorption::Absorption;
 pub use constancy::Constancy;
@@ -42,6 +42,8 @@ pub struct Proof {
     pub controls: Vec<Judgement>,
     /// True if the session should have had controls, but was interrupted before they ran.
     pub lacks_controls: bool,
+    /// True if a session of `prove` ended before all its planned runs, by its time limit or an interruption.
+    pub lacks_runs: bool,
 }
 
 impl Proof {
@@ -66,11 +68,12 @@ impl Proof {
         let lacks_controls = controls.is_empty() && records.iter().any(is_of_proof_with_controls);
         let judgements = judge(measured.clone());
         let absorptions = Absorption::all(&measured, &judgements);
-        Self { judgements, absorptions, controls, lacks_controls }
+        let lacks_runs = session_facts::lacks_runs_of_proof(records);
+        Self { judgements, absorptions, controls, lacks_controls, lacks_runs }
     }
 
-    /// Returns the verdict of the proof. The worst end or series of absorbed bytes decides. A control that is missing,
-    /// or does not behave as expected, makes the proof inconclusive.
+    /// Returns the verdict of the proof. The worst end or series of absorbed bytes decides. A run or a control that is
+    /// missing makes the proof inconclusive, and so does a control that does not behave as expected.
     pub fn verdict(&self) -> Verdict {
         let ends = self.judgements.iter().map(Judgement::verdict);
         let controls = self.controls.iter().map(|control| match control.is_as_expected() {
@@ -78,7 +81,7 @@ impl Proof {
             false => Verdict::Inconclusive,
         });
         let absorbed = self.absorptions.iter().map(Absorption::verdict);
-        let missing = self.lacks_controls.then_some(Verdict::Inconclusive);
+        let missing = (self.lacks_controls || self.lacks_runs).then_some(Verdict::Inconclusive);
         ends.chain(absorbed).chain(controls).chain(missing).min().unwrap_or(Verdict::Inconclusive)
     }
 
@@ -118,6 +121,7 @@ impl Proof {
             }
             Verdict::MemoryOver => "Memory grows with the body, or exceeds its budget.".to_owned(),
             _ if self.lacks_controls => format!("{unclear}: the controls were not run."),
+            _ if self.lacks_runs => format!("{unclear}: not all of its runs were made."),
             _ => format!("{unclear}."),
         }
     }
@@ -147,9 +151,13 @@ mod tests {
         judgement
     }
 
+    fn proof(judgements: Vec<Judgement>, controls: Vec<Judgement>) -> Proof {
+        Proof { judgements, absorptions: Vec::new(), controls, lacks_controls: false, lacks_runs: false }
+    }
+
     fn verdict(judgements: &[Judgement], controls: &[Judgement]) -> Verdict {
         let (judgements, controls) = (judgements.to_vec(), controls.to_vec());
-        Proof { judgements, absorptions: Vec::new(), controls, lacks_controls: false }.verdict()
+        proof(judgements, controls).verdict()
     }
 
     #[test]
@@ -200,7 +208,7 @@ mod tests {
         assert!(!Proof::of(&[of("longhaul prove --no-control")]).lacks_controls);
         assert!(!Proof::of(&[of("longhaul bench")]).lacks_controls);
         let judgements = vec![judgement(Constancy::Constant, 1)];
-        let proof = Proof { judgements, absorptions: Vec::new(), controls: Vec::new(), lacks_controls: true };
+        let proof = Proof { lacks_controls: true, ..proof(judgements, Vec::new()) };
         assert_eq!(proof.verdict(), Verdict::Inconclusive);
         assert!(proof.sentence().contains("controls were not run"));
         let without = Proof { lacks_controls: false, ..proof.clone() };
@@ -208,5 +216,22 @@ mod tests {
         let controls = vec![judgement(Constancy::Growing, 1 << 30)];
         let with = Proof { lacks_controls: false, controls, ..proof };
         assert_eq!(with.sentence(), "Memory stays constant with bodies up to 1GiB.");
+    }
+    #[test]
+    fn a_proof_of_constant_memory_without_all_its_runs_is_inconclusive() {
+        let of = |command: &str, planned: u64| {
+            let record = with(run("h2"), |record| {
+                (record.command, record.planned_runs) = (Some(command.into()), Some(planned));
+            });
+            Proof::of(&[record]).lacks_runs
+        };
+        assert!(of("longhaul prove --max-time 3s", 6) && of("longhaul prove --client", 6));
+        assert!(!of("longhaul prove", 1) && !of("longhaul bench --max-time 3s", 6));
+        let constant = vec![judgement(Constancy::Constant, 1)];
+        let early = Proof { lacks_runs: true, ..proof(constant, Vec::new()) };
+        assert_eq!(early.verdict(), Verdict::Inconclusive);
+        assert!(early.sentence().ends_with("is not clear: not all of its runs were made."));
+        let growing = vec![judgement(Constancy::Growing, 1)];
+        assert_eq!(Proof { lacks_runs: true, ..proof(growing, Vec::new()) }.verdict(), Verdict::MemoryOver);
     }
 }

@@ -223,6 +223,39 @@ fn a_byte_per_chunk_is_growing_slowly_and_nothing_per_chunk_is_constant() {
     assert_eq!([0, 16 << 10, 8 << 10, 200 << 10].map(judged), [Constant, GrowingSlowly, Constant, Growing]);
 }
 
+/// Returns the conclusion about three rounds over bodies of up to `gib` GiB. The heap switches between two levels,
+/// `apart` bytes from each other, at one of twenty points.
+fn judged_of_two_levels(seed: u64, gib: u64, points: u64, limit_bytes: u64, apart: u64) -> Constancy {
+    let mut source = Source(Xoshiro256PlusPlus::seed_from_u64(seed), 0.0);
+    let largest = gib << 30;
+    let sizes = [largest / 16, largest / 4, largest].into_iter().cycle().take(9);
+    let mut series =
+        MemorySeries::synthetic(End::Receiver, sizes.map(|size| (size, 10 << 20)).collect(), 20 << 20);
+    series.limit_bytes = limit_bytes;
+    for _ in 0..3 {
+        let mut is_high = source.uniform() < 0.5;
+        let mut heap = || {
+            is_high ^= source.uniform() < 0.05;
+            (1 << 20) + u64::from(is_high) * apart
+        };
+        let course = Course::of((1..=points).map(|i| (i * largest / points, heap())), largest);
+        series.heap.push(Some(course));
+        series.anon.push(Course::of((1..=points).map(|i| (i * largest / points, 1 << 20)), largest));
+    }
+    Judgement::of(series).constancy
+}
+
+#[test]
+fn memory_that_switches_between_two_close_levels_is_constant_over_three_rounds() {
+    for (gib, points, limit, apart) in
+        [(4, 64, 100 << 10, 64 << 10), (4, 256, 100 << 10, 64 << 10), (1, 160, 1 << 20, 256 << 10)]
+    {
+        let judged = |seed| judged_of_two_levels(seed, gib, points, limit, apart);
+        let constant = (0..500).filter(|seed| judged(*seed) == Constant).count();
+        assert!(constant >= 495, "{constant} of 500 CONSTANT with {points} points");
+    }
+}
+
 /// A client with a garbage collector, as a program under proof.
 struct Collected {
     /// The bytes of garbage per byte of body.
