@@ -20,16 +20,19 @@ macro_rules! compiled {
     }};
 }
 
-/// Returns the lines of a plan for a protocol: the program, and its line.
-fn lines(protocol: &str) -> Vec<(String, String)> {
-    let plan = plan(&[&LONG[..], &["--memory", "64GiB", "--protocol", protocol]].concat());
+/// Returns the lines of a plan for an end and a protocol: the program, and its line.
+fn lines(end: &str, protocol: &str) -> Vec<(String, String)> {
+    let plan = plan(&[&LONG[..], &["--memory", "64GiB", "--protocol", protocol, "--end", end]].concat());
     let lines = plan["protocols"][0]["lines"].as_array().unwrap();
     let word = |line: &Value, name: &str| line[name].as_str().unwrap().to_owned();
     lines.iter().map(|line| (word(line, "of"), word(line, "line"))).collect()
 }
 
-fn line(protocol: &str, of: &str) -> String {
-    lines(protocol).into_iter().find(|(program, _)| program == of).expect("a line of this program").1
+/// Returns a line without its comment.
+fn line(end: &str, protocol: &str, of: &str) -> String {
+    let line = lines(end, protocol).into_iter().find(|(program, _)| program == of);
+    let line = line.expect("a line of this program").1;
+    line.split("  #").next().unwrap().to_owned()
 }
 
 /// Returns code with SIZE in the place of each number, and without spaces.
@@ -56,18 +59,30 @@ fn the_lines_of_rust_compile() {
     let of_client =
         compiled!(h2::client::Builder::new(), initial_window_size(SIZE).initial_connection_window_size(SIZE));
     assert_eq!(h2, of_client);
+    let h2_sender = compiled!(h2::server::Builder::new(), max_send_buffer_size(SIZE as usize));
+    let of_client = compiled!(h2::client::Builder::new(), max_send_buffer_size(SIZE as usize));
+    assert_eq!(h2_sender, of_client);
     let quinn = compiled!(
         quinn::TransportConfig::default(),
-        stream_receive_window(SIZE.into()).receive_window(SIZE.into()).send_window(SIZE.into())
+        stream_receive_window(SIZE.into()).receive_window(SIZE.into())
     );
+    let quinn_sender = compiled!(quinn::TransportConfig::default(), send_window(SIZE.into()));
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     socket2::SockRef::from(&socket).set_recv_buffer_size(SIZE as usize).unwrap();
-    for (line, code) in [(line("h2", "h2"), h2), (line("h3", "quinn"), quinn)] {
-        // The send window of quinn is a u64.
-        let code = shape(code).replace("send_window(SIZE.into())", "send_window(SIZE)");
-        assert!(shape(&line).ends_with(&code), "{line}: {code}");
+    socket2::SockRef::from(&socket).set_send_buffer_size(SIZE as usize).unwrap();
+    for (line, code) in [
+        (line("receiver", "h2", "h2"), h2),
+        (line("sender", "h2", "h2"), h2_sender),
+        (line("receiver", "h3", "quinn"), quinn),
+        (line("sender", "h3", "quinn"), quinn_sender),
+    ] {
+        // The arguments of the lines are numbers, and those of the code have the type of the method.
+        let code = code.replace("SIZE as usize", "SIZE").replace("SIZE.into()", "SIZE");
+        let line = line.replace("u32.into()", "");
+        assert!(shape(&line).ends_with(&shape(&code)), "{line}: {code}");
     }
-    assert!(shape(&line("h1", "hyper")).ends_with("socket2'sset_recv_buffer_size(SIZE)"));
+    assert!(shape(&line("receiver", "h1", "hyper")).ends_with("socket2'sset_recv_buffer_size(SIZE)"));
+    assert!(shape(&line("sender", "h1", "hyper")).ends_with("socket2'sset_send_buffer_size(SIZE)"));
 }
 
 /// hyper is part of longhaul without its HTTP/2, so that its methods are looked up in its source.
@@ -83,9 +98,10 @@ fn the_methods_of_hyper_are_in_its_source() {
     let packages = metadata["packages"].as_array().unwrap();
     let hyper = packages.iter().find(|package| package["name"] == "hyper").unwrap();
     let folder = PathBuf::from(hyper["manifest_path"].as_str().unwrap());
-    let line = line("h2", "hyper");
-    let methods: Vec<&str> = line.split('.').skip(1).map(|call| call.split('(').next().unwrap()).collect();
-    assert_eq!(methods.len(), 2, "{line}");
+    let lines = ["receiver", "sender"].map(|end| line(end, "h2", "hyper"));
+    let calls = lines.iter().flat_map(|line| line.split('.').skip(1));
+    let methods: Vec<&str> = calls.map(|call| call.split('(').next().unwrap()).collect();
+    assert_eq!(methods.len(), 3, "{lines:?}");
     for end in ["server", "client"] {
         let source =
             fs::read_to_string(folder.with_file_name("src").join(end).join("conn/http2.rs")).unwrap();
@@ -115,13 +131,15 @@ fn nginx_reads_its_lines() {
         nginx.arg(folder.path().join("nginx.conf")).arg("-p").arg(folder.path()).output().unwrap()
     };
     let listen = format!("listen {} ", free_port());
-    let of_http1 = line("h1", "nginx").replace("listen 443 ", &listen);
-    for lines in [of_http1, format!("{listen} ssl http2;\n {}", line("h2", "nginx"))] {
+    let of_http1 = |end| line(end, "h1", "nginx").replace("listen 443 ", &listen);
+    let of_http2 =
+        format!("{listen} ssl http2;\n http2_body_preread_size 49152; {}", line("receiver", "h2", "nginx"));
+    for lines in [of_http1("receiver"), of_http1("sender"), of_http2] {
         let output = check(&lines);
         assert!(output.status.success(), "{lines}: {}", text(&output.stderr));
     }
     assert!(!check("no_such_setting 1;").status.success());
-    let lines = format!("{listen} ssl;\n {}", line("h3", "nginx"));
+    let lines = format!("{listen} ssl;\n {}", line("receiver", "h3", "nginx"));
     let version = Command::new(peers.join("bin/nginx")).arg("-V").output().unwrap();
     match text(&version.stderr).contains("http_v3_module") {
         true => assert!(check(&lines).status.success(), "{lines}"),
@@ -138,10 +156,13 @@ fn the_fields_of_go_are_in_a_program_of_go() {
     let short = ["--rate", "100Mbit", "--rtt", "80ms", "--memory", "64GiB", "--protocol", "h2"];
     let short = plan(&short)["protocols"][0]["lines"].to_string();
     assert!(short.contains("http.HTTP2Config{"), "{short}");
-    let all = [short, line("h2", "Go"), line("h3", "Go (quic-go)"), line("h1", "Go")].concat();
+    let of_receiver = [("h2", "Go"), ("h3", "Go (quic-go)"), ("h1", "Go")];
+    let of_receiver = of_receiver.map(|(protocol, of)| line("receiver", protocol, of)).concat();
+    let all = [short, of_receiver, line("sender", "h1", "Go")].concat();
     let words = all.split(|letter: char| !letter.is_ascii_alphanumeric());
-    let fields: Vec<&str> = words.filter(|word| word.starts_with("Max") || word.starts_with("Set")).collect();
-    assert!(fields.len() >= 8, "{fields:?}");
+    let is_field = |word: &&str| ["Initial", "Max", "Set"].iter().any(|start| word.starts_with(start));
+    let fields: Vec<&str> = words.filter(is_field).collect();
+    assert!(fields.len() >= 10, "{fields:?}");
     for field in fields {
         assert!(is_named(field), "{field}");
     }
@@ -149,12 +170,17 @@ fn the_fields_of_go_are_in_a_program_of_go() {
 
 #[test]
 fn the_sysctls_of_linux_exist() {
-    let line = line("h1", "Linux");
-    let names: Vec<&str> =
-        line.split_whitespace().filter_map(|word| word.split_once('=')).map(|(name, _)| name).collect();
-    assert_eq!(names.len(), 2, "{line}");
-    for name in names {
-        let values = fs::read_to_string(format!("/proc/sys/{}", name.replace('.', "/"))).unwrap();
-        assert_eq!(values.split_whitespace().count(), 3, "{name}");
+    for end in ["receiver", "sender"] {
+        let lines = lines(end, "h1");
+        let of_linux = lines.iter().filter(|(of, _)| of == "Linux");
+        let names: Vec<&str> = of_linux
+            .filter_map(|(_, line)| line.strip_prefix("sysctl ")?.split_once('='))
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(names.len(), 2, "{lines:?}");
+        for (name, count) in names.into_iter().zip([3, 1]) {
+            let values = fs::read_to_string(format!("/proc/sys/{}", name.replace('.', "/"))).unwrap();
+            assert_eq!(values.split_whitespace().count(), count, "{name}");
+        }
     }
 }

@@ -64,7 +64,7 @@ fn text(demand: &Demand, plans: &[ProtocolPlan]) -> String {
     text += "\nWindows in KiB; held by stalled readers in MiB, of process and kernel together;\nshare of the path's rate for one body.\n";
     for plan in plans {
         if let (Some(best), Some(protocol)) = (&plan.best, Protocol::by_name(plan.protocol)) {
-            text += &lines(protocol, best);
+            text += &lines(protocol, demand.end, best);
         }
     }
     text
@@ -82,23 +82,24 @@ fn row(plan: &ProtocolPlan) -> String {
     format!("{:<5} {}  {best}\n", plan.protocol, cells(&plan.full, 13))
 }
 
-/// Returns the flags and lines that set the windows of a protocol.
-fn lines(protocol: &'static Protocol, best: &Setting) -> String {
+/// Returns the flags and lines that set the windows or send buffers of a protocol.
+fn lines(protocol: &'static Protocol, end: End, best: &Setting) -> String {
     let mut text = format!("\n{}\n  longhaul: --profile {}", protocol.name, best.profile);
     for (flag, bytes) in &best.limits {
         // Writing to a string never fails.
         let _ = write!(text, " --{flag} {}", ByteSize(*bytes));
     }
     text.push('\n');
-    for SettingLine { of, line, source, .. } in of_setting(protocol, best) {
+    for SettingLine { of, line, source, .. } in of_setting(protocol, end, best) {
         let _ = writeln!(text, "  {of}: {line}\n      ({source})");
     }
     text
 }
 
-fn of_setting(protocol: &Protocol, setting: &Setting) -> Vec<SettingLine> {
+fn of_setting(protocol: &Protocol, end: End, setting: &Setting) -> Vec<SettingLine> {
     let socket = setting.limits.iter().find(|(flag, _)| *flag == SOCKET_BUFFER.flag);
-    setting_lines(protocol, setting.window_bytes, socket.map_or(setting.window_bytes, |(_, bytes)| *bytes))
+    let socket = socket.map_or(setting.window_bytes, |(_, bytes)| *bytes);
+    setting_lines(protocol, end, setting.window_bytes, socket)
 }
 
 fn json(demand: &Demand, plans: &[ProtocolPlan]) -> serde_json::Result<String> {
@@ -122,7 +123,7 @@ fn json(demand: &Demand, plans: &[ProtocolPlan]) -> serde_json::Result<String> {
         let protocol = Protocol::by_name(plan.protocol).zip(plan.best.as_ref());
         OfProtocol {
             plan,
-            lines: protocol.map_or_else(Vec::new, |(protocol, best)| of_setting(protocol, best)),
+            lines: protocol.map_or_else(Vec::new, |(protocol, best)| of_setting(protocol, demand.end, best)),
         }
     });
     let plan = Plan {

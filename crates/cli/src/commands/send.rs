@@ -15,7 +15,7 @@ pub(super) fn main(args: &SendArgs) -> anyhow::Result<Verdict> {
         Some(form) => Upload::form(form),
         None => of_payload(args)?,
     };
-    let upload = upload.with_chunk(args.chunk_size).with_seed(args.seed).with_limit_rate(args.limit_rate);
+    let upload = upload.with_chunk(args.chunk_size()).with_seed(args.seed).with_limit_rate(args.limit_rate);
     let upload = if args.content_length {
         upload.announcing_length().map_err(|error| Usage::new(format!("--content-length: {error}")))?
     } else {

@@ -117,6 +117,9 @@ impl RemoteArgs {
     }
 }
 
+/// The fewest chunks in a second of a body with `--limit-rate`, unless a chunk size is given.
+const CHUNKS_PER_S: u64 = 10;
+
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
     #[command(flatten)]
@@ -134,9 +137,9 @@ pub(crate) struct SendArgs {
     /// Size of a generated body
     #[arg(long, value_name = "SIZE")]
     pub(crate) size: Option<ByteSize>,
-    /// Chunk size, from 1 B to 64 MiB
-    #[arg(long, value_name = "SIZE", default_value = "64KiB", value_parser = chunk)]
-    pub(crate) chunk_size: ChunkSize,
+    /// Chunk size, from 1 B to 64 MiB [default: 64KiB, or the bytes of 0.1 s at --limit-rate if those are fewer]
+    #[arg(long, value_name = "SIZE", value_parser = chunk)]
+    chunk_size: Option<ChunkSize>,
     /// Rate at which the body is offered, in bytes per second [default: unlimited]
     #[arg(long, value_name = "RATE")]
     pub(crate) limit_rate: Option<Rate>,
@@ -159,6 +162,14 @@ impl SendArgs {
     /// Returns the content of the body.
     pub(crate) fn payload(&self) -> &PayloadKind {
         self.upload_file.as_ref().unwrap_or(&self.payload)
+    }
+
+    /// Returns the chunk size. The default is smaller for a slow body, whose pause after each chunk would otherwise be
+    /// longer than servers wait for bytes.
+    pub(crate) fn chunk_size(&self) -> ChunkSize {
+        let steady = |rate: Rate| ChunkSize::try_from((rate.bytes_per_s() / CHUNKS_PER_S).max(1)).ok();
+        let steady = self.limit_rate.and_then(steady).unwrap_or(ChunkSize::DEFAULT);
+        self.chunk_size.unwrap_or(ChunkSize::DEFAULT.min(steady))
     }
 
     /// Returns the options of the client.
