@@ -1,4 +1,4 @@
-//! The live heap of both ends of a run, over body offsets.
+//! The live heap of both ends of a run, over body offsets, and the memory of saved bodies.
 
 use serde_json::Value;
 
@@ -49,4 +49,14 @@ fn the_heap_of_an_end_that_collects_the_body_grows_by_the_body() {
     let grown = (most - least) as f64 / (to - from) as f64;
     // The list of pieces grows by doubling. At either point, one piece may still be in flight.
     assert!((0.99..1.05).contains(&grown) && many > few, "{grown} bytes for each byte of body: {points:?}");
+}
+
+#[test]
+fn the_saved_bodies_of_a_receiver_share_one_bound_on_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = format!("save:{}", folder.path().display());
+    let shape = ["--protocol", "h1c", "--chunk-size", "64KiB", "--size", "8MiB", "--connections", "64"];
+    let (_, records) = bench(&[&shape[..], &["--sink", &sink]].concat());
+    let memory = &records[0]["receiver"]["memory"];
+    assert_eq!(memory["within_budget"], true, "{memory}");
 }

@@ -5,7 +5,7 @@ use std::{fs, process::Command};
 use record::PROTOCOLS;
 use serde_json::Value;
 
-use crate::common::{Out, bench, run};
+use crate::common::{Out, bench, run, skip};
 
 fn one(args: &[&str]) -> Value {
     let (output, mut records) = bench(args);
@@ -80,11 +80,15 @@ fn a_record_states_what_became_of_the_machine_during_the_run() {
 fn a_run_whose_core_another_process_uses_is_disturbed() {
     let core = one(&["--protocol", "tcp", "--chunk-size", "64KiB", "--size", "1MiB"])["host"]["end_cores"][1]
         .as_u64();
-    let Some(core) = core.map(|core| core.to_string()) else { return };
+    let Some(core) = core.map(|core| core.to_string()) else {
+        return skip("this machine has a single core");
+    };
     let busy = Command::new("timeout")
         .args(["60", "taskset", "-c", &core, "sh", "-c", "while :; do :; done"])
         .spawn();
-    let Ok(mut busy) = busy else { return };
+    let Ok(mut busy) = busy else {
+        return skip("the program timeout is missing (apt-get install coreutils)");
+    };
     let record = one(&["--protocol", "tcp", "--chunk-size", "64KiB", "--size", "512MiB"]);
     // The child of the shell ends with it.
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(busy.id() as i32), nix::sys::signal::Signal::SIGTERM)

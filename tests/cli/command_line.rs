@@ -184,6 +184,21 @@ fn help_and_manual_pages_have_examples_exit_codes_environment_and_files() {
     assert_eq!(fs::read_to_string(folder.path().join("longhaul-bench.1")).unwrap(), page);
 }
 
+/// Examples that move no body and read no file.
+#[test]
+fn the_examples_of_help_that_print_only_succeed() {
+    let prints = |line: &&str| line.starts_with("longhaul plan ") || line.ends_with(" --list");
+    for command in ["plan", "bench", "conform"] {
+        let help = stdout(&run(&["help", command]));
+        let examples: Vec<&str> =
+            help.lines().filter_map(|line| line.strip_prefix("  ")).filter(prints).collect();
+        assert!(!examples.is_empty(), "{help}");
+        for example in examples {
+            stdout(&run(&example.split(' ').skip(1).collect::<Vec<_>>()));
+        }
+    }
+}
+
 /// Runs a command line of a shell with a terminal as stdout. `None` without the program `script`.
 fn on_a_terminal(line: &str, seconds: u32) -> Option<String> {
     let typescript = tempfile::NamedTempFile::new().unwrap();

@@ -91,6 +91,35 @@ fn a_generated_download_is_proven_by_its_url() {
     }
 }
 
+/// At 2 KiB/s, the pause after a chunk of 64 KiB would be longer than the time in which the server expects bytes.
+#[test]
+fn a_slow_upload_moves_in_small_chunks() {
+    let server = Server::start(&["--idle-timeout", "2s"]);
+    let args = ["--size", "8KiB", "--limit-rate", "2KiB", "--json"];
+    let sent = server.client("send", "h1c", "/", &args);
+    assert_eq!(sent.status.code(), Some(0), "{:?}", reported(&sent));
+    let record: serde_json::Value = serde_json::from_slice(&sent.stdout).unwrap();
+    assert_eq!(record["case"]["chunk_bytes"], 204);
+    let too_slow =
+        ["bench", "--protocol", "h1c", "--chunk-size", "16KiB", "--limit-rate", "2KiB", "--timeout", "5s"];
+    let one_chunk = run(&[
+        "bench",
+        "--list",
+        "--protocol",
+        "h1c",
+        "--chunk-size",
+        "1MiB",
+        "--size",
+        "64KiB",
+        "--limit-rate",
+        "2KiB",
+    ]);
+    assert_eq!(one_chunk.status.code(), Some(0), "no pause follows the last chunk");
+    let refused = run(&too_slow);
+    let (code, message) = reported(&refused);
+    assert!(code == Some(2) && message.contains("a chunk of 16KiB takes 8.0 s"), "{message}");
+}
+
 #[test]
 fn a_server_is_trusted_only_as_the_flags_say() {
     let (server, other) = (Server::start(&[]), Server::start(&[]));
@@ -103,12 +132,15 @@ fn a_server_is_trusted_only_as_the_flags_say() {
         assert!(code == Some(0) && text.contains("WARNING"), "{protocol}: {text}");
         for args in [["--pin", &wrong], ["--cacert", pem.to_str().unwrap()]] {
             let (code, text) = fetch(&args);
-            assert!(code == Some(1) && text.contains("certificate"), "{protocol}: {text}");
+            assert!(
+                code == Some(1) && text.contains("certificate") && text.contains("--cacert"),
+                "{protocol}: {text}"
+            );
         }
     }
     // The system's roots have not signed a self-signed certificate.
     let (code, text) = reported(&run(&["fetch", &server.url(true, "/")]));
-    assert!(code == Some(1) && text.contains("certificate"), "{text}");
+    assert!(code == Some(1) && text.contains("certificate") && text.contains("--cacert"), "{text}");
 }
 
 #[test]
@@ -210,10 +242,10 @@ fn an_unreachable_server_is_exit_1_and_named() {
 fn the_wrong_port_fails_at_once_both_ways() {
     let server = Server::start(&[]);
     let (code, text) = reported(&run(&["fetch", &format!("http://{}/", server.tls()), "--timeout", "5s"]));
-    assert!(code == Some(1) && text.contains("error: HTTP/1.1"), "{text}");
+    assert!(code == Some(1) && text.contains("error: HTTP/1.1") && text.contains("try https://"), "{text}");
     let args = ["fetch", &format!("https://{}/", server.cleartext()), "--insecure", "--timeout", "5s"];
     let (code, text) = reported(&run(&args));
-    assert!(code == Some(1) && text.contains("handshake failed"), "{text}");
+    assert!(code == Some(1) && text.contains("handshake failed") && text.contains("try http://"), "{text}");
 }
 
 /// Starts a server over TCP that reads `read` bytes of each connection and then answers with `answer`.

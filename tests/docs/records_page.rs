@@ -2,7 +2,10 @@
 //!
 //! Without jq, the test prints a line and passes; with `CI` set, it fails.
 
-use std::process::{Command, Stdio};
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
 
 use crate::common::{Out, assert_success, markdown::blocks, run, skip, text};
 
@@ -34,4 +37,18 @@ fn every_recipe_prints_figures_of_a_bench() {
         assert!(done.status.success() && done.stderr.is_empty(), "{}{}", recipe.text, text(&done.stderr));
         assert!(!printed.trim().is_empty() && !printed.contains("null\t"), "{}{printed}", recipe.text);
     }
+}
+
+#[test]
+fn the_median_of_an_even_number_of_runs_lies_between_the_two_in_the_middle() {
+    if !has_jq() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let line =
+        |mib: u64| format!(r#"{{"outcome":"ok","case":{{"name":"a"}},"goodput_bytes_per_s":{}}}"#, mib << 20);
+    fs::write(folder.path().join("records.jsonl"), [100, 1, 9, 5].map(line).join("\n")).unwrap();
+    let recipe = blocks(PAGE).into_iter().find(|block| block.language == "sh").unwrap();
+    let done = Command::new("bash").args(["-c", &recipe.text]).current_dir(folder.path()).output().unwrap();
+    assert_eq!(text(&done.stdout), "a\t7\n", "{}{}", recipe.text, text(&done.stderr));
 }

@@ -4,7 +4,7 @@ use std::{error::Error, process::ExitCode};
 
 use analyse::Verdict;
 
-use crate::output::{is_reader_gone, stderr_line};
+use crate::{log, output::is_reader_gone};
 
 /// The error of wrong usage or unreadable input, with exit code 2. Any other error exits with 1.
 #[derive(Debug, thiserror::Error)]
@@ -21,14 +21,14 @@ impl Usage {
 /// The exit code of wrong usage and of unreadable input.
 pub(crate) const USAGE: u8 = 2;
 
-/// Returns the exit code of an outcome. An error is reported in one line on stderr. If the reader of stdout is gone,
+/// Returns the exit code of an outcome. An error is reported in one line on stderr, in the form of the log. If the reader of stdout is gone,
 /// such as `head` after its last line, the program ends quietly with success.
 pub(crate) fn code(outcome: anyhow::Result<Verdict>) -> ExitCode {
     match outcome {
         Ok(verdict) => ExitCode::from(verdict.exit_code()),
         Err(error) if is_reader_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            stderr_line(format_args!("error: {}", with_causes(&error)));
+            log::error(&with_causes(&error));
             ExitCode::from(if error.is::<Usage>() { USAGE } else { Verdict::RunFailed.exit_code() })
         }
     }

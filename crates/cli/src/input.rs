@@ -1,8 +1,9 @@
-//! Records that a command reads, with notes on lines that are skipped.
+//! Records that a command reads, with notes on lines that are skipped. A command that shows them gets their texts in
+//! printable form.
 
 use std::{fs, path::Path};
 
-use record::{Damage, EndRecord, HeapPoint, ReadError, ReadRecords, Record, SeenLines, counted};
+use record::{Damage, DamagedLine, EndRecord, HeapPoint, ReadError, ReadRecords, Record, SeenLines, counted};
 
 use crate::{exit::Usage, output::stderr_line};
 
@@ -16,7 +17,8 @@ pub(crate) fn read_undamaged(path: &Path, seen: &mut SeenLines) -> Result<ReadRe
     // A growing list is copied, and exists twice meanwhile, so its room is reserved at once. If that fails, the list
     // grows.
     let _ = records.try_reserve(most_records(path));
-    let each = |mut record| {
+    let each = |record: Record| {
+        let mut record = record.printable();
         if bytes <= DETAILS {
             bytes += measured_ends(&mut record).map(|end| detail_bytes(end)).sum::<usize>();
             if bytes > DETAILS {
@@ -100,17 +102,22 @@ pub(crate) fn read_figures(path: &Path) -> Result<Vec<Record>, Usage> {
 ///
 /// # Errors
 /// Fails if the file cannot be read, or has no record.
-pub(crate) fn read_each(path: &Path, each: impl FnMut(Record)) -> Result<Damage, Usage> {
-    read_each_noting(path, each).map_err(Usage::new)
+pub(crate) fn read_each(path: &Path, mut each: impl FnMut(Record)) -> Result<Damage, Usage> {
+    read_each_noting(path, |record| each(record.printable())).map_err(Usage::new)
 }
 
-/// Passes records to `each` as [`read_each`] does, also if there are none. Returns whether there are any.
+/// Passes records as they are to `each`, also if there are none. Returns whether there are any. A torn last line and
+/// repeated records are noted on stderr.
 ///
 /// # Errors
 /// Fails if the file cannot be read, or is damaged.
-pub(crate) fn read_each_if_any(path: &Path, each: impl FnMut(Record)) -> Result<bool, Usage> {
+pub(crate) fn read_each_as_is(path: &Path, each: impl FnMut(Record)) -> Result<bool, Usage> {
     match read_each_noting(path, each) {
         Err(ReadError::Empty { .. }) => Ok(false),
+        Err(ReadError::Torn(torn)) => {
+            note_torn(&torn);
+            Ok(false)
+        }
         read => read.and_then(Damage::none).map(|()| true).map_err(Usage::new),
     }
 }
@@ -123,12 +130,16 @@ fn read_each_noting(path: &Path, each: impl FnMut(Record)) -> Result<Damage, Rea
 
 fn note_skipped(path: &Path, damage: &Damage) {
     if let Some(torn) = &damage.torn {
-        stderr_line(format_args!("note: the last line is torn and left out: {torn}"));
+        note_torn(torn);
     }
     if damage.repeated > 0 {
         let (records, path) = (counted(damage.repeated, "record"), path.display());
         stderr_line(format_args!("note: {path}: {records} left out, because they were given before"));
     }
+}
+
+fn note_torn(torn: &DamagedLine) {
+    stderr_line(format_args!("note: the last line is torn and left out: {torn}"));
 }
 
 /// Reads records, of which no line may be damaged. A torn last line is noted on stderr.

@@ -4,10 +4,10 @@ use std::{fmt, time::Duration};
 
 use metrics::Stamp;
 use record::{ByEnd, Case, End, Record, mib, mib_per_s, speed, three_digits};
-use run::{Budget, Heartbeat, Observer, nominal_time};
+use run::{Budget, Heartbeat, Observer};
 
 use crate::{
-    expectation::{Expectation, rounded},
+    expectation::{Expectation, NominalTime, rounded},
     intervals::Intervals,
     output::stderr_line,
     status_lines::StatusLines,
@@ -26,13 +26,17 @@ pub(crate) struct LiveView {
     began: Stamp,
     finished: u64,
     /// The nominal time of the finished runs.
-    done: Duration,
+    done: NominalTime,
+    /// The time that the finished runs have taken.
+    taken: Duration,
+    /// The start of the current run; `None` between runs and while one warms up.
+    run_began: Option<Stamp>,
     /// The run that is shown.
     title: String,
     /// The case that is shown, with its round.
     name: String,
     /// The nominal time of the case that is shown.
-    nominal: Duration,
+    nominal: NominalTime,
     body_bytes: u64,
     /// The peer in the running case; `None` if both ends are longhaul's own.
     peer: Option<String>,
@@ -78,10 +82,12 @@ impl LiveView {
             expected,
             began: Stamp::now(),
             finished: 0,
-            done: Duration::ZERO,
+            done: NominalTime::default(),
+            taken: Duration::ZERO,
+            run_began: None,
             title: String::new(),
             name: String::new(),
-            nominal: Duration::ZERO,
+            nominal: NominalTime::default(),
             body_bytes: 0,
             peer: None,
             received: None,
@@ -92,7 +98,12 @@ impl LiveView {
         }
     }
 
-    /// Adds a line for each interval of this length, if there is one.
+    /// Replaces the expectation of all runs that have not finished.
+    pub(crate) fn expect(&mut self, rest: Expectation) {
+        self.expected = Expectation::taking(self.finished, self.done).and(rest);
+    }
+
+    /// Prints a line for each interval of `length`. `None` prints no such lines.
     pub(crate) fn with_intervals(self, length: Option<Duration>) -> Self {
         Self { intervals: length.map(Intervals::new), ..self }
     }
@@ -143,20 +154,21 @@ impl LiveView {
     /// Returns the share of the nominal time of all runs that is done, from 0 to 1.
     fn share(&self) -> f64 {
         let all = self.expected.time().as_secs_f64();
-        if all > 0.0 { (self.nominal_done().as_secs_f64() / all).min(1.0) } else { 0.0 }
+        if all > 0.0 { (self.nominal_done().total().as_secs_f64() / all).min(1.0) } else { 0.0 }
     }
 
     /// Returns the nominal time of the finished runs, and of the part of the current run that has moved.
-    fn nominal_done(&self) -> Duration {
+    fn nominal_done(&self) -> NominalTime {
         let moved = self.received.map_or(0, |(_, bytes)| bytes) as f64 / self.body_bytes.max(1) as f64;
-        let current = Duration::try_from_secs_f64(moved.clamp(0.0, 1.0) * self.nominal.as_secs_f64());
-        self.done.saturating_add(current.unwrap_or_default())
+        self.done.and(self.nominal.times(moved.clamp(0.0, 1.0)))
     }
 
     /// Returns the time left; `None` while too little is done for an estimate.
     fn left(&self) -> Option<Duration> {
         let is_enough = self.finished > 0 || self.share() >= LEAST_SHARE;
-        self.expected.left(self.nominal_done(), self.began.elapsed()).filter(|_| is_enough)
+        // Files that are written before the first run say nothing about the pace of runs.
+        let taken = self.taken.saturating_add(self.run_began.map_or(Duration::ZERO, Stamp::elapsed));
+        self.expected.left(self.nominal_done(), taken).filter(|_| is_enough)
     }
 
     /// Returns the name of a case, with that of the peer that takes part.
@@ -168,7 +180,7 @@ impl LiveView {
     /// Begins to show a run.
     fn show(&mut self, case: &Case, title: String, name: String) {
         (self.title, self.name) = (title, name);
-        (self.nominal, self.body_bytes) = (nominal_time(case), case.total_bytes());
+        (self.nominal, self.body_bytes) = (NominalTime::of(case), case.total_bytes());
         (self.received, self.goodput) = (None, None);
         self.memory = ByEnd::default();
         self.intervals.iter_mut().for_each(Intervals::restart);
@@ -235,13 +247,14 @@ impl Observer for LiveView {
         let name = self.name(case);
         self.show(case, format!("warm-up {}", round + 1), name);
         // A warm-up is none of the runs.
-        self.nominal = Duration::ZERO;
+        self.nominal = NominalTime::default();
     }
 
     fn started(&mut self, case: &Case, round: u32) {
         // A session that runs until its figures are precise may have more runs than were expected.
         let (run, runs) = (self.finished + 1, self.expected.runs().max(self.finished + 1));
         let name = format!("{} round {}", self.name(case), round + 1);
+        self.run_began = Some(Stamp::now());
         self.show(case, format!("[{run}/{runs}]"), name);
     }
 
@@ -267,7 +280,8 @@ impl Observer for LiveView {
     fn finished(&mut self, record: &Record) {
         self.is_waiting = false;
         self.finished += 1;
-        self.done = self.done.saturating_add(nominal_time(&record.case));
+        self.done = self.done.and(NominalTime::of(&record.case));
+        self.taken = self.taken.saturating_add(self.run_began.take().map_or(Duration::ZERO, Stamp::elapsed));
         // The run counts as done, and no longer as the current one.
         self.received = None;
         let outcome = self.outcome(record);
@@ -318,13 +332,29 @@ mod tests {
     #[test]
     fn a_run_counts_once_whether_it_moves_or_has_ended() {
         let mut view = view();
-        let nominal = nominal_time(&Case::new("h3"));
-        assert_eq!(view.nominal_done(), nominal + nominal / 2);
+        let nominal = NominalTime::of(&Case::new("h3"));
+        assert_eq!(view.nominal_done(), nominal.and(nominal.times(0.5)));
         view.finished(&Record::new("session", Case::new("h3")));
-        assert_eq!(view.nominal_done(), 2 * nominal);
+        assert_eq!(view.nominal_done(), nominal.and(nominal));
         view.warming_up(&Case::new("h3"), 0);
         view.receive(1 << 30);
-        assert_eq!(view.nominal_done(), 2 * nominal);
+        assert_eq!(view.nominal_done(), nominal.and(nominal));
+    }
+
+    #[test]
+    fn the_estimate_follows_runs_whose_rate_is_known_later() {
+        let (case, mut slow) = (Case::new("h1c"), Case::new("h1c"));
+        slow.reader_rate = "100MiB".parse().ok();
+        let fast = Expectation::of(std::slice::from_ref(&case), 1);
+        let mut view = LiveView::new(Mode::Quiet, fast.and(fast.slower(4.0)));
+        view.started(&case, 0);
+        view.finished(&Record::new("session", case));
+        view.expect(Expectation::of(&[slow.clone(), slow.clone()], 1));
+        view.started(&slow, 0);
+        assert_eq!(view.title, "[2/3]");
+        view.finished(&Record::new("session", slow.clone()));
+        let (left, of_one) = (view.left().unwrap(), Expectation::of(&[slow], 1).time());
+        assert!(left > of_one / 2 && left <= of_one, "{left:?} for a run of {of_one:?}");
     }
 
     #[test]

@@ -48,6 +48,11 @@ pub(crate) fn start_at(level: Option<Level>, format: LogFormat) {
     }
 }
 
+/// Reports the failure that ends the program.
+pub(crate) fn error(text: &str) {
+    if IS_JSON.load(Relaxed) { tracing::error!("{text}") } else { stderr_line(format_args!("error: {text}")) }
+}
+
 /// Warns the operator of a condition that may be unwanted.
 pub(crate) fn warning(text: &str) {
     if IS_JSON.load(Relaxed) {

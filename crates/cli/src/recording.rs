@@ -50,6 +50,8 @@ pub(crate) struct Recording<'a> {
     kept: Kept,
     /// The recorded runs of the session that continues; `None` for a new session.
     earlier: Option<Earlier>,
+    /// True if the session continues, and all its runs are recorded.
+    is_complete: bool,
     /// The number of records that this invocation has written.
     made: usize,
     view: LiveView,
@@ -65,6 +67,8 @@ pub(crate) struct Recording<'a> {
     expected: Expectation,
     /// The number of recorded runs, with those of an earlier invocation.
     sequence: u64,
+    /// The number of runs that `--precision` has added to the planned ones.
+    further: u64,
     end: End,
     began: Stamp,
     used: Option<Resources>,
@@ -97,6 +101,7 @@ impl<'a> Recording<'a> {
                 .warned_of(warnings),
             kept,
             earlier: None,
+            is_complete: false,
             made: 0,
             view: if args.quiet { LiveView::quiet() } else { LiveView::of(left) }
                 .with_intervals(args.interval),
@@ -106,6 +111,7 @@ impl<'a> Recording<'a> {
             interruption,
             expected,
             sequence: 0,
+            further: 0,
             end: End::Done,
             began: Stamp::now(),
             used: Resources::used(),
@@ -127,6 +133,11 @@ impl<'a> Recording<'a> {
     /// Declares one end of all later runs to be a third-party program with this command line.
     pub(crate) fn declare_subject(&mut self, subject: Subject, command: &str) {
         self.session = self.session.clone().about(subject, command);
+    }
+
+    /// Returns whether standard output has the records.
+    pub(crate) fn prints_json(&self) -> bool {
+        self.args.json
     }
 
     /// Returns the folder of results, if there is one.
@@ -190,9 +201,17 @@ impl<'a> Recording<'a> {
             if open.is_empty() {
                 break;
             }
+            self.plan_further(&open);
             self.run_rounds(executor, &open, round..round + 1, Purpose::Measure);
         }
         Ok(())
+    }
+
+    /// Adds a round of `cases` to the planned runs. Otherwise, runs of further rounds would count in place of those
+    /// that a time limit leaves out.
+    fn plan_further(&mut self, cases: &[Case]) {
+        self.expected = self.expected.and(Expectation::of(cases, 1));
+        self.session = self.session.clone().planning(self.expected.runs());
     }
 
     fn run_rounds(&mut self, executor: &dyn Executor, cases: &[Case], rounds: Range<u32>, purpose: Purpose) {
@@ -214,8 +233,13 @@ impl<'a> Recording<'a> {
         }
         let (kept, made, json, sequence) =
             (&mut self.kept, &mut self.made, self.args.json, &mut self.sequence);
+        let (last, further) = (rounds.end, &mut self.further);
         let mut keep = |record: &Record| -> anyhow::Result<()> {
-            let record = &numbered(record, sequence);
+            let mut record = numbered(record, sequence);
+            // Rounds that `--precision` adds must not count in place of runs that a time limit leaves out.
+            *further += u64::from(record.round >= last);
+            record.planned_runs = record.planned_runs.map(|runs| runs.saturating_add(*further));
+            let record = &record;
             kept.keep(record)?;
             *made += 1;
             if json { print(&record.to_line()?) } else { Ok(()) }
@@ -265,6 +289,11 @@ impl<'a> Recording<'a> {
         outcome.fault.map_or(Ok(Some(outcome.call_sites)), |fault| {
             Err(anyhow!("{} cannot be traced: {}", case.key(), fault.message))
         })
+    }
+
+    /// Replaces the estimate of the runs that have not finished, once their cases are known.
+    pub(crate) fn expect(&mut self, rest: Expectation) {
+        self.view.expect(rest);
     }
 
     /// Writes a further file into the folder of results, if there is one.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use crate::{exit::Usage, output::note};
 
@@ -11,6 +12,9 @@ const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(10);
 
 /// The longest delay after the time. A sender that is later than this was stopped, or its clock was set.
 const LONGEST_DELAY: SignedDuration = SignedDuration::from_secs(1);
+
+/// The largest change of the clock during the wait. Daemons that keep clocks synchronised adjust them by less.
+const LARGEST_CHANGE: SignedDuration = SignedDuration::from_secs(1);
 
 /// The time between two looks at the clock, which can be set during the wait.
 const LOOK: Duration = Duration::from_secs(1);
@@ -52,12 +56,39 @@ impl StartAt {
     /// Waits until the clock of this machine shows the time. The caller has [checked](Self::check) it.
     ///
     /// # Errors
-    /// Fails if the clock shows a later time at the end.
+    /// Fails if the clock is set meanwhile, or shows a later time at the end.
     pub(crate) async fn wait(self) -> anyhow::Result<()> {
-        while let Some(left) = self.left(Timestamp::now()) {
-            tokio::time::sleep(left.min(LOOK)).await;
+        self.wait_by(Timestamp::now).await
+    }
+
+    async fn wait_by(self, wall_clock: impl Fn() -> Timestamp) -> anyhow::Result<()> {
+        let (began, began_at) = (Instant::now(), wall_clock());
+        loop {
+            let now = wall_clock();
+            self.check_steady(now.duration_since(began_at), began.elapsed(), now)?;
+            match self.left(now) {
+                Some(left) => tokio::time::sleep(left.min(LOOK)).await,
+                None => return self.check_delay(now),
+            }
         }
-        let now = Timestamp::now();
+    }
+
+    /// Checks that the clock has shown as much time to pass as has `passed`.
+    fn check_steady(self, shown: SignedDuration, passed: Duration, now: Timestamp) -> anyhow::Result<()> {
+        let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
+        let change = shown.saturating_sub(passed);
+        if change.abs() <= LARGEST_CHANGE {
+            return Ok(());
+        }
+        let direction = if change.is_negative() { "back" } else { "forward" };
+        let (start, change, now) = (self.0, spoken(change), clock(now));
+        anyhow::bail!(
+            "--start-at {start}: the clock of this machine was set {direction} by {change} during the wait, and says {now}"
+        )
+    }
+
+    /// Checks that the time has not passed for long.
+    fn check_delay(self, now: Timestamp) -> anyhow::Result<()> {
         let late = now.duration_since(self.0);
         if late <= LONGEST_DELAY {
             return Ok(());
@@ -127,5 +158,36 @@ mod tests {
             "--start-at 2026-11-28T12:00:00Z is 3600.0 s ahead: the clock of this machine says 2026-11-28T11:00:00.000Z; use a \
              time within 10 minutes, or set the clock"
         );
+    }
+    /// Waits for a start 8 s ahead by a clock that is set by `change` after 2 s. Returns the time of the wait in seconds, and
+    /// the error.
+    async fn waited(change: SignedDuration) -> (u64, Option<String>) {
+        let (began, first) = (Instant::now(), "2026-11-28T12:00:00Z".parse::<Timestamp>().unwrap());
+        let wall_clock = || {
+            let passed = SignedDuration::try_from(began.elapsed()).unwrap();
+            let is_set = passed >= SignedDuration::from_secs(2);
+            first + passed + if is_set { change } else { SignedDuration::ZERO }
+        };
+        let waiting = StartAt::parse("2026-11-28T12:00:08Z").unwrap().wait_by(wall_clock);
+        let outcome = tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("the wait ends");
+        (began.elapsed().as_secs(), outcome.err().map(|error| error.to_string()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_during_the_wait_ends_it() {
+        let (seconds, error) = waited(SignedDuration::from_hours(-1)).await;
+        assert!(seconds <= 3, "{seconds}");
+        assert_eq!(
+            error.unwrap(),
+            "--start-at 2026-11-28T12:00:08Z: the clock of this machine was set back by 3600.0 s during the wait, and says \
+             2026-11-28T11:00:02.000Z"
+        );
+        for (change, part) in [(5, "forward by 5.0 s"), (20, "forward by 20.0 s"), (-2, "back by 2.0 s")] {
+            let (seconds, error) = waited(SignedDuration::from_secs(change)).await;
+            assert!(seconds <= 3 && error.as_ref().is_some_and(|error| error.contains(part)), "{error:?}");
+        }
+        for (change, expected) in [(0, 8), (1000, 7), (-1000, 9)] {
+            assert_eq!(waited(SignedDuration::from_millis(change)).await, (expected, None));
+        }
     }
 }

@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ByteSize, CaseKey, ChunkSize, DEFAULT_SEED, DEFAULT_SPIN, Direction, Limits, NetworkSpec, PayloadKind,
-    Rate, SinkKind, key::Axis, spin::spin_name,
+    Rate, SinkKind,
+    key::Axis,
+    printable::{is_printable, printable},
+    spin::spin_name,
 };
 
 /// One case: a transfer by its protocol, direction, chunk size, body size and every other axis.
@@ -85,7 +88,7 @@ impl Case {
     pub const STALL: &'static str = "stall";
 
     /// The name of the axis that states the emulated network.
-    pub const NETWORK: &'static str = "network";
+    const NETWORK: &'static str = "network";
 
     /// The name of the axis that states the rate of a slow reader.
     const READER: &'static str = "reader";
@@ -140,6 +143,16 @@ impl Case {
     /// Returns the number of body bytes over all connections and streams.
     pub fn total_bytes(&self) -> u64 {
         self.body.0.saturating_mul(self.bodies())
+    }
+
+    /// Returns the case with its protocol and its recorded name in [`printable`](crate::printable) form.
+    pub(crate) fn printable(mut self) -> Self {
+        let name = self.key().to_string();
+        if !is_printable(&name) {
+            self.recorded = printable(&name).parse().ok();
+        }
+        self.protocol = printable(&self.protocol);
+        self
     }
 
     /// Returns the identity of the case: the key by which records are joined.

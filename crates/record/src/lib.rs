@@ -80,7 +80,7 @@ pub use reader::{
     read_undamaged, records_file,
 };
 pub use record::{Integrity, LinkRecord, Outcome, Purpose, Record, SCHEMA, SCHEMA_VERSION};
-pub use redaction::{redacted_command, redacted_header, redacted_url, redacted_words};
+pub use redaction::{REDACTED, redacted_command, redacted_header, redacted_url, redacted_words};
 pub use redirects::Redirects;
 pub use resumption::Resumption;
 pub use schedule::{Order, Schedule};

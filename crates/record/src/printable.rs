@@ -1,5 +1,7 @@
 //! Text of peers and users, made safe for terminals, records and pages.
 
+mod facts;
+
 /// The longest quotation of a peer's text, in characters. This length holds the first line of most reasons, and does
 /// not flood a terminal.
 const QUOTED: usize = 200;
@@ -34,9 +36,19 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
 fn escaped(chars: impl Iterator<Item = char>) -> String {
     let mut shown = String::new();
     for c in chars {
-        if c.is_control() || is_format(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+        if is_shown(c) { shown.push(c) } else { shown.extend(c.escape_default()) }
     }
     shown
+}
+
+/// Returns whether a text is its own [`printable`] form.
+pub(crate) fn is_printable(text: &str) -> bool {
+    text.chars().all(is_shown)
+}
+
+/// Returns whether a character shows nothing but itself.
+fn is_shown(c: char) -> bool {
+    !c.is_control() && !is_format(c)
 }
 
 /// Returns whether a character is invisible or reorders its neighbours: the general categories Cf, Zl and Zp of
@@ -80,6 +92,7 @@ mod tests {
         fn nothing_that_controls_a_terminal_is_left_and_escaping_is_stable(text in any::<String>()) {
             let shown = printable(&text);
             prop_assert!(!shown.chars().any(|c| c.is_control() || is_format(c)));
+            prop_assert_eq!(is_printable(&text), shown == text);
             prop_assert_eq!(printable(&shown), shown);
         }
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    Build, Host, Limits, Record, SCHEMA_VERSION, Shared, compressed::open, record::OLDEST_VERSION,
+    Build, Host, Limits, Record, SCHEMA_VERSION, Shared, compressed::open, printable, record::OLDEST_VERSION,
     seen_lines::SeenLines,
 };
 
@@ -40,9 +40,9 @@ pub struct Damage {
     pub repeated: usize,
 }
 
-/// A line of a file that is not a record.
+/// A line of a file that is not a record. The reason may quote the line, so it is in [`printable`] form.
 #[derive(Debug, thiserror::Error)]
-#[error("{}:{line}: not a record: {source}", path.display())]
+#[error("{}:{line}: not a record: {}", path.display(), printable(&source.to_string()))]
 pub struct DamagedLine {
     /// The path of the file.
     path: PathBuf,
@@ -83,6 +83,9 @@ pub enum ReadError {
         /// The schema version that the record states.
         found: u32,
     },
+    /// The only line is torn, as a process leaves it that was killed while it wrote its first record.
+    #[error(transparent)]
+    Torn(DamagedLine),
     /// Some lines are not records.
     #[error("{}", listed(.0))]
     Damaged(Vec<DamagedLine>),
@@ -178,8 +181,19 @@ pub fn read_each_unseen(
     if last.is_some() {
         return Ok(damage);
     }
-    damage.lines.extend(damage.torn);
-    Err(if damage.lines.is_empty() { ReadError::Empty { path } } else { ReadError::Damaged(damage.lines) })
+    Err(without_record(path, damage))
+}
+
+/// Returns the error for a file without a record.
+fn without_record(path: PathBuf, damage: Damage) -> ReadError {
+    let Damage { mut lines, torn, .. } = damage;
+    match torn {
+        Some(torn) if lines.is_empty() => ReadError::Torn(torn),
+        torn => {
+            lines.extend(torn);
+            if lines.is_empty() { ReadError::Empty { path } } else { ReadError::Damaged(lines) }
+        }
+    }
 }
 
 /// Lets a record share the memory of its limits, machine and build with the previous record if these are equal.
@@ -321,7 +335,12 @@ mod tests {
         fs::write(&path, format!("{good}{torn}\n{good}")).unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("records.jsonl:2: not a record"));
         fs::write(&path, torn).unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("records.jsonl:1: not a record"));
+        let only = read(&path).unwrap_err();
+        assert!(matches!(only, ReadError::Torn(_)), "{only:?}");
+        assert!(only.to_string().contains("records.jsonl:1: not a record"));
+        fs::write(&path, format!("{torn}\n{torn}")).unwrap();
+        let lines = read(&path).unwrap_err();
+        assert!(matches!(&lines, ReadError::Damaged(lines) if lines.len() == 2), "{lines:?}");
         fs::write(&path, good.trim_end()).unwrap();
         assert_eq!(read(&path).unwrap().len(), 1, "whole, but for its end");
     }
@@ -335,6 +354,15 @@ mod tests {
             error.lines().count() == LISTED + 1 && error.ends_with("and 95 more lines are damaged"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_damaged_line_that_is_quoted_does_not_control_the_terminal() {
+        let folder = tempfile::tempdir().unwrap();
+        let hostile = line("h2").replacen("\"up\"", "\"up\\u001b[2J\"", 1);
+        fs::write(folder.path().join(RECORD_FILES[0]), hostile).unwrap();
+        let error = read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("`up\\u{1b}[2J`") && !error.contains('\u{1b}'), "{error}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The redaction of secrets in URLs, header lines and command lines, for records and messages.
 
-/// The text that replaces a secret.
-const REDACTED: &str = "***";
+/// The text that stands for a secret in records and messages.
+pub const REDACTED: &str = "***";
 
 /// The query parameters of a longhaul server's URL whose values are numbers or sizes. Such values are not redacted.
 const OWN_PARAMETERS: [&str; 3] = ["size", "chunk", "seed"];

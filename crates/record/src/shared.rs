@@ -43,7 +43,7 @@ impl<T> Deref for Shared<T> {
     }
 }
 
-/// Gives mutable access to this copy. If other copies share the memory, it is copied first.
+/// Gives mutable access to the value. If other copies share it, the value is cloned first.
 impl<T: Clone> DerefMut for Shared<T> {
     fn deref_mut(&mut self) -> &mut T {
         Arc::make_mut(&mut self.0)

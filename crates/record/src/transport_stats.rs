@@ -13,8 +13,8 @@ pub enum TransportStats {
     Quic(QuicStats),
 }
 
-/// The number of times that the sender's bodies over HTTP/2 could hand over nothing, over all connections. A wait that
-/// ends by the next poll of the connection does not count.
+/// The numbers of waits of bodies sent over HTTP/2, by cause, over all connections. A wait that ends by the next poll of
+/// the connection is not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SendWaits {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use record::{Build, CaseKey, Host, Record, Schedule};
 
+use crate::HostFacts;
+
 /// The recorded rounds of a case with their goodputs in bytes per second. A failed run has no goodput.
 pub(crate) type RecordedRounds = BTreeMap<u32, Option<f64>>;
 
@@ -15,9 +17,17 @@ pub struct Earlier {
     pub(crate) command: Option<String>,
     pub(crate) schedule: Schedule,
     planned_runs: Option<u64>,
+    place: Place,
+    /// The machine and the build of the servers' ends, if these ran on another host.
+    peer_place: Option<Place>,
+    runs: HashMap<(CaseKey, Option<String>), RecordedRounds>,
+}
+
+/// The machine and the build of the program that ran ends of a session.
+#[derive(Clone, Debug)]
+struct Place {
     host: Host,
     build: Build,
-    runs: HashMap<(CaseKey, Option<String>), RecordedRounds>,
 }
 
 /// The reason why a session cannot continue.
@@ -49,6 +59,27 @@ pub enum ResumeError {
         /// The build that the records name.
         there: String,
         /// This build.
+        here: String,
+    },
+    /// The servers' ends of the session ran on another machine.
+    #[error(
+        "the servers' ends of the session ran on {there}, and the other host is {here}; begin a new session"
+    )]
+    PeerMachine {
+        /// The machine that the records name.
+        there: String,
+        /// The other host now.
+        here: String,
+    },
+    /// Another build of the program ran the servers' ends of the session.
+    #[error(
+        "longhaul {there} ran the servers' ends of the session, and that of the other host is {here}; \
+         use that program there, or begin a new session"
+    )]
+    PeerBuild {
+        /// The build that the records name.
+        there: String,
+        /// The build on the other host now.
         here: String,
     },
     /// A recorded run is not part of the session's command line.
@@ -91,8 +122,8 @@ impl Earlier {
             command: first.command.clone(),
             schedule: first.schedule.ok_or(ResumeError::NoOrder)?,
             planned_runs: first.planned_runs,
-            host: Host::clone(&first.host),
-            build: Build::clone(&first.build),
+            place: Place { host: Host::clone(&first.host), build: Build::clone(&first.build) },
+            peer_place: records.iter().find_map(Place::of_peer),
             runs,
         })
     }
@@ -119,12 +150,27 @@ impl Earlier {
     /// # Errors
     /// Fails if the machine or the build is another: figures would differ for reasons that no table shows.
     pub fn check_place(&self, host: &Host, build: &Build) -> Result<(), ResumeError> {
-        let is_same = |a: &Host, b: &Host| (&a.name, &a.cpu, a.cores) == (&b.name, &b.cpu, b.cores);
-        if !is_same(&self.host, host) {
-            return Err(ResumeError::Machine { there: machine(&self.host), here: machine(host) });
+        let Place { host: machine_there, build: build_there } = &self.place;
+        if !is_same(machine_there, host) {
+            return Err(ResumeError::Machine { there: machine(machine_there), here: machine(host) });
         }
-        if self.build != *build {
-            return Err(ResumeError::Build { there: name(&self.build), here: name(build) });
+        if build_there != build {
+            return Err(ResumeError::Build { there: name(build_there), here: name(build) });
+        }
+        Ok(())
+    }
+
+    /// Checks that further runs whose servers' ends are on the host `peer` are comparable to the recorded ones.
+    ///
+    /// # Errors
+    /// Fails if the machine or the build there is another one.
+    pub fn check_peer_place(&self, peer: &HostFacts) -> Result<(), ResumeError> {
+        let Some(Place { host, build }) = &self.peer_place else { return Ok(()) };
+        if !is_same(host, &peer.host) {
+            return Err(ResumeError::PeerMachine { there: machine(host), here: machine(&peer.host) });
+        }
+        if *build != peer.build {
+            return Err(ResumeError::PeerBuild { there: name(build), here: name(&peer.build) });
         }
         Ok(())
     }
@@ -147,6 +193,18 @@ impl Earlier {
             _ => Ok(()),
         }
     }
+}
+
+impl Place {
+    /// Returns the place of the servers' ends of a run, if that was another host.
+    fn of_peer(record: &Record) -> Option<Self> {
+        let (host, build) = record.peer_host.as_deref().zip(record.peer_build.as_deref())?;
+        Some(Self { host: host.clone(), build: build.clone() })
+    }
+}
+
+fn is_same(a: &Host, b: &Host) -> bool {
+    (&a.name, &a.cpu, a.cores) == (&b.name, &b.cpu, b.cores)
 }
 
 fn machine(host: &Host) -> String {
@@ -209,11 +267,30 @@ mod tests {
         assert!(matches!(earlier.check_place(&host, &build), Err(ResumeError::Build { .. })));
         host.cores = Some(3);
         assert!(matches!(earlier.check_place(&host, &build), Err(ResumeError::Machine { .. })));
+        assert!(earlier.check_peer_place(&HostFacts::default()).is_ok(), "no record has another host");
         let cases = [(Case::new("h2").key(), None)];
         assert!(earlier.check_cases(&cases, 4).is_ok());
         assert!(matches!(earlier.check_cases(&cases, 5), Err(ResumeError::Planned { there: 4, here: 5 })));
         let others = [(Case::new("h3").key(), None)];
         let error = earlier.check_cases(&others, 4).unwrap_err();
         assert!(error.to_string().starts_with("h2/up/64KiB/2GiB is recorded"), "{error}");
+    }
+    #[test]
+    fn another_machine_or_build_of_the_servers_ends_is_refused() {
+        let mut peer = HostFacts::default();
+        (peer.host.name, peer.build.version) = (Some("b".into()), "1".into());
+        let (unreached, mut run) = (record("h2", 0), record("h2", 1));
+        run.peer_host = Some(peer.host.clone().into());
+        run.peer_build = Some(peer.build.clone().into());
+        let earlier = Earlier::of(&[unreached, run]).unwrap();
+        peer.host.kernel = Some("updated".into());
+        assert!(earlier.check_peer_place(&peer).is_ok());
+        peer.build.commit = Some("beef".into());
+        let error = earlier.check_peer_place(&peer).unwrap_err();
+        assert!(matches!(error, ResumeError::PeerBuild { .. }));
+        peer.host.name = Some("c".into());
+        let error = earlier.check_peer_place(&peer).unwrap_err().to_string();
+        assert!(error.starts_with("the servers' ends of the session ran on b ("), "{error}");
+        assert!(error.contains("and the other host is c ("), "{error}");
     }
 }

@@ -15,7 +15,7 @@ pub(crate) struct GrowthTrace {
 }
 
 impl GrowthTrace {
-    /// Begins a trace over bodies of `total_bytes`.
+    /// Begins a trace of a transfer whose bodies have `total_bytes` bytes together.
     pub(crate) fn begin(tracer: HeapTracer, total_bytes: u64) -> Self {
         (tracer.begin)();
         Self { tracer, total_bytes, ended: 0 }

@@ -11,11 +11,20 @@ pub struct HostFacts {
     pub host: Host,
     /// The build of the program on that machine.
     pub build: Build,
-    /// The conditions of the machine that spoil figures.
+    /// The warnings about conditions of the machine that distort measurements.
     pub warnings: Vec<Warning>,
 }
 
 impl HostFacts {
+    /// Returns the facts with all their texts in printable form, because another host states them.
+    pub(crate) fn printable(self) -> Self {
+        Self {
+            host: self.host.printable(),
+            build: self.build.printable(),
+            warnings: self.warnings.into_iter().map(Warning::printable).collect(),
+        }
+    }
+
     /// Returns the name of the machine.
     pub fn name(&self) -> &str {
         self.host.name.as_deref().unwrap_or("the other host")

@@ -52,6 +52,8 @@ mod rounds;
 mod scripts;
 mod session;
 mod settings;
+#[cfg(test)]
+mod skipped;
 mod thread_share;
 mod threads;
 mod two_hosts;

@@ -1,4 +1,4 @@
-//! The messages between a session (the orchestrator) and its worker processes, one line of JSON each.
+//! The messages between a session and its worker processes, one line of JSON each.
 
 use std::{
     collections::BTreeSet,
@@ -133,7 +133,7 @@ pub(crate) struct ServerAddress {
     pub(crate) certificate: Option<String>,
 }
 
-/// An order from the orchestrator to a worker.
+/// An order from a session to a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Order {

@@ -150,7 +150,10 @@ impl Drop for Further {
 
 fn bind(core: Option<usize>) -> io::Result<()> {
     let Some(core) = core else { return Ok(()) };
-    machine::bind(core).map_err(|error| io::Error::other(format!("cannot use core {core}: {error}")))
+    machine::bind(core).map_err(|error| {
+        let message = format!("cannot use core {core}: {error}");
+        io::Error::new(io::Error::from(error).kind(), message)
+    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod faults;
 mod namespaces;
 mod refusals;
 mod results;
+mod resumed;
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Output};
 

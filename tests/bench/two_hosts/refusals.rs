@@ -102,6 +102,7 @@ fn flags_that_do_not_fit_are_refused_before_anything_starts() {
         (&["--to", "https://127.0.0.1:1", "--sink", "save:/tmp"], "--sink: not with --to"),
         (&["--to", "https://127.0.0.1:1", "--token-file", "/no/such/file"], "--token-file /no/such/file"),
         (&["--insecure"], "are for the host of --to"),
+        (&["--token-file", "/etc/hostname"], "are for the host of --to"),
     ] {
         let output = run(&[&["bench", "--protocol", "tcp", "--quiet"][..], args].concat());
         let stderr = text(&output.stderr);

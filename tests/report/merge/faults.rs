@@ -9,10 +9,11 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::{Compression, write::ZlibEncoder};
 use jiff::{SignedDuration, Timestamp};
+use record::{Record, Warning};
 use tempfile::TempDir;
 
 use super::{corrupted, files, histogram, host, merge, record, results, wait};
-use crate::common::{assert_success, names, text};
+use crate::common::{assert_success, names, run, text};
 
 /// A merge in a folder of its own, and what it must say.
 struct Fault {
@@ -60,11 +61,44 @@ fn half_a_record_is_left_out_at_the_end_of_a_file_and_refused_elsewhere() {
     let sum = fault.check(&[&a, &torn], &["--expect", "2"], 0, "torn/records.jsonl:2: not a record").unwrap();
     assert_eq!(sum["records"], 2);
     fault.refuses(&[&a, &half], "half/records.jsonl:1: not a record");
-    fault.refuses(&[&a, &only], "only/records.jsonl:1: not a record");
+    for message in ["only/records.jsonl:1: not a record", "only holds no records: its sender did not end"] {
+        let sum = fault.check(&[&a, &only], &["--expect", "2"], 1, message).unwrap();
+        assert_eq!(sum["records"], 1);
+    }
+    fault.refuses(&[&only], "no input holds a record");
     fault.refuses(&[&a, &fault.path().join("none")], "cannot read records");
     let empty = results(fault.path(), "empty", "");
     assert!(fault.check(&[&a, &empty], &[], 1, "empty holds no records: its sender did not end").is_some());
     fault.refuses(&[&empty], "no input holds a record");
+}
+
+#[test]
+fn no_name_in_a_record_controls_the_terminal_and_the_records_stay_as_they_are() {
+    let temporary = tempfile::tempdir().unwrap();
+    let at = |name: &str| temporary.path().join(name);
+    let mut hostile = record("a\u{1b}]0;b\u{7}\nresults: c", "2026-11-28T00:00:00Z");
+    hostile.run_id = "\u{1b}[31m".into();
+    hostile.host.cpu = Some("\u{1b}[2J".into());
+    hostile.build.version = "\u{9b}2J".into();
+    hostile.warnings = vec![Warning::new("load", "\u{1b}[1m", "noise")];
+    hostile.sender.as_mut().unwrap().pull_wait = Some(wait("no base64!".into()));
+    let folder = results(temporary.path(), "hostile", &hostile.to_line().unwrap());
+    let late = host(temporary.path(), "late", "2026-11-28T01:00:00Z");
+    let merged = merge(&[&folder, &late], &at("all"), &[]);
+    assert_eq!(merged.status.code(), Some(6), "{merged:?}");
+    assert!(text(&merged.stdout).contains("2 on a\\u{1b}]0;b\\u{7}\\nresults: c, late\n"), "{merged:?}");
+    assert!(text(&merged.stderr).contains("(run \\u{1b}[31m)"), "{merged:?}");
+    let kept = Record::from_json(files(&at("all")).0.lines().next().unwrap().as_bytes()).unwrap();
+    assert_eq!((&kept.host, &kept.run_id), (&hostile.host, &hostile.run_id), "a merge changes no record");
+    assert_eq!((&kept.build, &kept.warnings), (&hostile.build, &hostile.warnings));
+    let (folder, late) = (folder.to_str().unwrap(), late.to_str().unwrap());
+    let compared = run(&["compare", folder, late]);
+    let reported = run(&["report", folder, "-o", at("report").to_str().unwrap()]);
+    let summary = fs::read_to_string(at("report").join("summary.md")).unwrap();
+    for output in [merged, compared, reported] {
+        let shown = text(&output.stdout) + &text(&output.stderr) + &summary;
+        assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
+    }
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! `cargo xtask docs`: writes the reference of the command line, and checks the links of the documentation.
 //!
 //! Every relative link and its anchor must exist, every page below `docs` must be at most two clicks away from
-//! `docs/README.md`, and every page of `docs` that a source file names must exist.
+//! `docs/README.md`, and every page of `docs` that a source file names must exist, as must every source file that a page
+//! names.
 
 mod commands;
 mod links;
+mod named_files;
 mod page;
 mod sources;
 
@@ -45,6 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     broken.extend(links::broken(&pages, workspace::root()));
     broken.extend(links::beyond_two_clicks(&pages));
     broken.extend(links::unanswered(&pages));
+    broken.extend(named_files::broken(&pages, workspace::root()));
     broken.extend(sources::broken(workspace::root())?);
     if !broken.is_empty() {
         bail!("{} faults in the documentation\n{}", broken.len(), broken.join("\n"));

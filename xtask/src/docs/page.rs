@@ -90,7 +90,7 @@ impl Page {
     }
 
     /// Returns the lines outside fenced blocks, with their numbers from 1.
-    fn prose(&self) -> impl Iterator<Item = (usize, &str)> {
+    pub(super) fn prose(&self) -> impl Iterator<Item = (usize, &str)> {
         let mut fenced = false;
         (1..).zip(self.text.lines()).filter(move |(_, line)| {
             let is_fence = line.trim_start().starts_with("```");

@@ -19,7 +19,7 @@ const RUNS: usize = 3;
 /// The seconds that the suite waits for a frame. Every answer on loopback comes sooner.
 const PATIENCE: &str = "2";
 
-/// The ports, by the flags of the server and of the suite.
+/// The ports that the suite tests: the flags of each server, and whether the suite speaks TLS.
 const PORTS: [Port; 4] = [
     Port { name: "cleartext", flags: &[], is_tls: false },
     Port { name: "TLS", flags: &[], is_tls: true },

@@ -11,10 +11,13 @@ const SOURCE: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 /// Returns the packages whose licence is not in the list, and packages from another source.
 pub(super) fn broken(packages: &[Package]) -> Vec<String> {
-    packages.iter().flat_map(|package| licence(package).into_iter().chain(source(package))).collect()
+    packages
+        .iter()
+        .flat_map(|package| licence_fault(package).into_iter().chain(source_fault(package)))
+        .collect()
 }
 
-fn licence(package: &Package) -> Option<String> {
+fn licence_fault(package: &Package) -> Option<String> {
     let Package { name, version, license, .. } = package;
     match license {
         None => Some(format!("{name} {version}: states no licence")),
@@ -23,7 +26,7 @@ fn licence(package: &Package) -> Option<String> {
     }
 }
 
-fn source(package: &Package) -> Option<String> {
+fn source_fault(package: &Package) -> Option<String> {
     let source = package.source.as_deref().filter(|source| *source != SOURCE)?;
     Some(format!("{} {}: comes from {source}, expected crates.io", package.name, package.version))
 }
@@ -33,34 +36,34 @@ fn source(package: &Package) -> Option<String> {
 fn is_allowed(expression: &str) -> bool {
     let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let mut words = spaced.split_whitespace().peekable();
-    either(&mut words).is_some_and(|allowed| allowed && words.next().is_none())
+    disjunction(&mut words).is_some_and(|allowed| allowed && words.next().is_none())
 }
 
 type Words<'a> = std::iter::Peekable<std::str::SplitWhitespace<'a>>;
 
-/// Parses `both OR both …`.
-fn either(words: &mut Words<'_>) -> Option<bool> {
-    let mut allowed = both(words)?;
+/// Parses a disjunction: conjunctions (see [`conjunction`]) that are joined by OR.
+fn disjunction(words: &mut Words<'_>) -> Option<bool> {
+    let mut allowed = conjunction(words)?;
     while words.next_if_eq(&"OR").is_some() {
-        allowed |= both(words)?;
+        allowed |= conjunction(words)?;
     }
     Some(allowed)
 }
 
-/// Parses `one AND one …`, which binds more tightly than OR.
-fn both(words: &mut Words<'_>) -> Option<bool> {
-    let mut allowed = one(words)?;
+/// Parses a conjunction: licences (see [`licence`]) that are joined by AND, which binds more tightly than OR.
+fn conjunction(words: &mut Words<'_>) -> Option<bool> {
+    let mut allowed = licence(words)?;
     while words.next_if_eq(&"AND").is_some() {
-        allowed &= one(words)?;
+        allowed &= licence(words)?;
     }
     Some(allowed)
 }
 
 /// Parses a licence, with or without an exception, or an expression in parentheses.
-fn one(words: &mut Words<'_>) -> Option<bool> {
+fn licence(words: &mut Words<'_>) -> Option<bool> {
     let word = words.next()?;
     if word == "(" {
-        let allowed = either(words)?;
+        let allowed = disjunction(words)?;
         return (words.next()? == ")").then_some(allowed);
     }
     if matches!(word, ")" | "OR" | "AND" | "WITH") {

@@ -26,7 +26,7 @@ use symbols::Symbol;
 /// Write the order of functions from those that the ends of a small bench execute
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Write nothing; fail unless the program has its functions in this order
+    /// Write nothing; fail unless the program is linked in the order of src/text-order.ld
     #[arg(long)]
     check: bool,
 

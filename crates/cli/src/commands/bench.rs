@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use analyse::{Analysis, Verdict};
+use client::ControlResource;
 use record::{Case, PayloadKind, Purpose, SinkKind};
 use run::{Budget, machine};
 use subject::peers::Peer;
@@ -36,22 +37,48 @@ pub(super) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {
         return list_all(&cases, &of_peers, expected);
     }
     save_folder::prepare(&cases)?;
-    let host = resource.map(|resource| peer_host::reach(resource, &args.session)).transpose()?;
-    let mut recording = match &args.session.continued {
-        None => Recording::begin(&args.session, &cases, expected)?,
-        Some(folder) => Recording::resume(&args.session, folder, &runs(&cases, &of_peers), rounds, expected)?,
-    };
-    recording.run_servers_on(host);
+    let mut recording = begin(args, resource, &cases, &of_peers, expected)?;
     match of_peers.is_empty() {
+        _ if recording.is_complete() => {}
         true => recording.run(&cases, rounds, Purpose::Measure)?,
         false => {
             recording.warn_of(machine::warnings_beside_others());
             recording.run_beside(&cases, of_peers, rounds)?
         }
     }
+    conclude(recording)
+}
+
+/// Begins a session, or continues one. The host of the server ends is reached before a new session has a folder, and
+/// only if runs are left.
+fn begin<'a>(
+    args: &'a RunArgs,
+    resource: Option<ControlResource>,
+    cases: &[Case],
+    of_peers: &[PeerRuns],
+    expected: Expectation,
+) -> anyhow::Result<Recording<'a>> {
+    let session = &args.session;
+    let reach = || resource.map(|resource| peer_host::reach(resource, session)).transpose();
+    let Some(folder) = &session.continued else {
+        let host = reach()?;
+        let mut recording = Recording::begin(session, cases, expected)?;
+        recording.run_servers_on(host)?;
+        return Ok(recording);
+    };
+    let rounds = args.rounds(&Defaults::BENCH);
+    let mut recording = Recording::resume(session, folder, &runs(cases, of_peers), rounds, expected)?;
+    if !recording.is_complete() {
+        recording.run_servers_on(reach()?)?;
+    }
+    Ok(recording)
+}
+
+/// Prints the results of a session, and names the command that continues an interrupted one.
+fn conclude(recording: Recording<'_>) -> anyhow::Result<Verdict> {
     let records = recording.records()?;
     let analysis = Analysis::of(&records);
-    let text = match args.session.json {
+    let text = match recording.prints_json() {
         true => analysis.findings.iter().map(|finding| format!("{finding}\n")).collect(),
         false => analyse::table(&analysis, &stdout_screen()) + &analyse::answer(&analysis, &stdout_screen()),
     };

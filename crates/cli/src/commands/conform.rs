@@ -53,31 +53,42 @@ pub(super) fn main(args: &ConformArgs) -> anyhow::Result<Verdict> {
     Ok(verdict)
 }
 
-/// Runs the cases, and prints each as soon as it has ended.
+/// Runs the cases, and prints each as soon as it has ended. If no protocol is named and the program takes part in no
+/// handshake, all cases have failed.
 async fn run(
     args: &ConformArgs,
     suite: &Suite,
     named: Vec<&'static Protocol>,
     conformance: &mut Conformance,
 ) -> anyhow::Result<()> {
-    let protocols = if named.is_empty() {
-        suite.protocols().await.map_err(|fault| anyhow::anyhow!(fault.message))?
-    } else {
-        named
+    let spoken = if named.is_empty() { suite.protocols().await } else { Ok(named) };
+    let (protocols, fault) = match spoken {
+        Ok(protocols) => (protocols, None),
+        Err(fault) => (suite.candidates().into_iter().take(1).collect(), Some(fault)),
     };
-    for protocol in protocols {
-        for direction in args.directions() {
-            for case in args.cases() {
-                let step = Step { case, protocol, direction };
-                let trial = suite.run(step, alone(&step)).await;
-                if !args.json {
-                    print(&analyse::trial_text(&trial))?;
-                }
-                conformance.trials.push(trial);
-            }
+    for step in steps(args, &protocols) {
+        let command = alone(&step);
+        let trial = match &fault {
+            None => suite.run(step, command).await,
+            Some(fault) => suite.failed(step, fault.clone(), command),
+        };
+        if !args.json {
+            print(&analyse::trial_text(&trial))?;
         }
+        conformance.trials.push(trial);
     }
     Ok(())
+}
+
+/// Returns the chosen cases over these protocols, in the order in which they run.
+fn steps(args: &ConformArgs, protocols: &[&'static Protocol]) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for protocol in protocols {
+        for direction in args.directions() {
+            steps.extend(args.cases().into_iter().map(|case| Step { case, protocol, direction }));
+        }
+    }
+    steps
 }
 
 /// Returns the program under test, and its name.

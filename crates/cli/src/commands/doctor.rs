@@ -113,7 +113,7 @@ fn described(case: &Case, goodputs: &[f64]) -> Option<String> {
     let rounds = noise.rounds_to_see(SLOWDOWN).map_or("more than 1,000".into(), |rounds| rounds.to_string());
     Some(format!(
         " {}: median {:.0} MiB/s\n       two runs differ by up to {}, two medians of seven by {};\n       \
-         to see a change of {:.0} % takes {rounds} rounds here\n",
+         comparing one case takes {rounds} rounds to see a change of {:.0} %\n",
         case.key(),
         mib_per_s(median),
         percent(noise.two_runs()),
@@ -136,7 +136,7 @@ mod tests {
         // The deviation is 1.7 %; with ten degrees of freedom, 5 of 100 exceed 2.23 of them.
         assert!(text.starts_with(" tcp/up/1MiB/512MiB+sink=discard: median 100 MiB/s\n"), "{text}");
         assert!(text.contains("two runs differ by up to 5.5 %, two medians of seven by 2.6 %;"), "{text}");
-        assert!(text.contains("to see a change of 5 % takes 6 rounds here"), "{text}");
+        assert!(text.contains("comparing one case takes 6 rounds to see a change of 5 %\n"), "{text}");
         assert_eq!(described(&cases[0], &[]), None);
     }
 }

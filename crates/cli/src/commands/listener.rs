@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use analyse::Verdict;
-use record::{ByteSize, Case, Direction, Purpose, Subject, redacted_url};
+use record::{ByteSize, Case, DEFAULT_SEED, Direction, Purpose, Rate, Subject, redacted_url};
 use run::Executor;
 use subject::{CommandLine, Endpoints, ProxyProgram, ServerProgram, Source};
 
 use super::{
-    prove::{SLOW, STALLED_ROUNDS, close, slowed, stalled},
+    prove::{STALLED_ROUNDS, close, expected_slow, slowed, stalled},
     subject::check,
 };
 use crate::{
@@ -27,7 +27,8 @@ pub(super) fn main(args: &ProveArgs, role: &ListenerRole<'_>) -> anyhow::Result<
     let options = args.client_options()?;
     let readers = Readers::of(args, role, &endpoints)?;
     let rounds = args.runs.rounds(&Defaults::PROVE_SUBJECT);
-    let expected = readers.expectation(rounds);
+    let asked = args.runs.reader_rate;
+    let expected = readers.expectation(asked, rounds);
     if args.runs.session.list {
         return super::bench::list(&[readers.fast, readers.stalled].concat(), expected);
     }
@@ -48,8 +49,10 @@ pub(super) fn main(args: &ProveArgs, role: &ListenerRole<'_>) -> anyhow::Result<
     recording.declare_subject(subject, &peer);
     let lives_on = args.listener.watch.is_some();
     run(&mut recording, program.as_ref(), &readers.fast, rounds, lives_on)?;
-    let (records, asked) = (recording.records()?, args.runs.reader_rate);
+    let records = recording.records()?;
     let slow: Vec<Case> = readers.to_slow.iter().filter_map(|case| slowed(case, asked, &records)).collect();
+    let of_stalled = Expectation::of(&readers.stalled, STALLED_ROUNDS);
+    recording.expect(Expectation::of(&slow, rounds).and(of_stalled));
     run(&mut recording, program.as_ref(), &slow, rounds, lives_on)?;
     run(&mut recording, program.as_ref(), &readers.stalled, STALLED_ROUNDS, lives_on)?;
     close(recording, false)
@@ -82,9 +85,9 @@ impl Readers {
         Ok(Self { stalled: stalled(&to_stall, args.stall()), fast, to_slow })
     }
 
-    fn expectation(&self, rounds: u32) -> Expectation {
+    fn expectation(&self, asked: Option<Rate>, rounds: u32) -> Expectation {
         Expectation::of(&self.fast, rounds)
-            .and(Expectation::of(&self.to_slow, rounds).slower(1.0 / SLOW))
+            .and(expected_slow(&self.to_slow, asked, rounds))
             .and(Expectation::of(&self.stalled, STALLED_ROUNDS))
     }
 }
@@ -142,6 +145,10 @@ fn cases(args: &ProveArgs, endpoints: &Endpoints) -> anyhow::Result<Vec<Case>> {
     if sizes.len() > 1 && !endpoints.has_size() {
         let reason = "--download: its URL has no {size}, so only one size can be asked for (--size)";
         return Err(Usage::new(reason).into());
+    }
+    if down.iter().any(|case| case.seed != DEFAULT_SEED) && !endpoints.has_seed() {
+        let reason = "a server of yours decides the content of its downloads; use --direction up";
+        return Err(Usage::new(format!("--seed: {reason}")).into());
     }
     Ok(cases)
 }

@@ -14,7 +14,7 @@ use std::{
 
 use analyse::{Merged, Verdict};
 use anyhow::Context as _;
-use record::{RECORD_FILES, speed};
+use record::{RECORD_FILES, printable, speed};
 
 use self::{
     draft::{Draft, check_free, parent, unwritable},
@@ -155,7 +155,7 @@ impl Stop {
 
 /// Returns the sum in a few lines.
 fn described(merged: &Merged) -> String {
-    let hosts: Vec<_> = merged.hosts.iter().map(String::as_str).collect();
+    let hosts: Vec<_> = merged.hosts.iter().map(|host| printable(host)).collect();
     let (senders, hosts) = (merged.senders.len(), hosts.join(", "));
     let together = merged.together().map_or_else(
         || "none".to_owned(),
@@ -180,10 +180,12 @@ fn verdict(merged: &Merged, expected: Option<usize>) -> Verdict {
         verdict = verdict.min(Verdict::RunFailed);
     }
     for left_out in &merged.left_out {
-        let (number, sender, reason) = (left_out.distributions, &left_out.sender, &left_out.reason);
+        let (number, sender) = (left_out.distributions, printable(&left_out.sender));
+        let reason = printable(&left_out.reason);
         note(&format!("{number} distributions are left out, first of {sender}: {reason}"));
     }
     if let Some(apart) = merged.apart() {
+        let apart = printable(&apart.to_string());
         note(&format!("the senders did not all run at the same time, or their clocks differ: {apart}"));
         verdict = verdict.min(Verdict::Inconclusive);
     }

@@ -49,10 +49,10 @@ pub(super) fn main(args: &ProveArgs) -> anyhow::Result<Verdict> {
     let controls = Controls::of(args)?;
     let to_slow = of_middle_chunk(&fast);
     let rounds = args.runs.rounds(&Defaults::PROVE);
-    let expected = Expectation::of(&fast, rounds)
-        .and(Expectation::of(&to_slow, rounds).slower(1.0 / SLOW))
-        .and(Expectation::of(&controls.kept, control::KEPT_ROUNDS))
-        .and(Expectation::of(&controls.calibrated, 1));
+    let of_controls =
+        Expectation::of(&controls.kept, control::KEPT_ROUNDS).and(Expectation::of(&controls.calibrated, 1));
+    let expected =
+        Expectation::of(&fast, rounds).and(expected_slow(&to_slow, asked, rounds)).and(of_controls);
     if args.runs.session.list {
         return list(&fast, expected);
     }
@@ -63,6 +63,7 @@ pub(super) fn main(args: &ProveArgs) -> anyhow::Result<Verdict> {
     recording.run(&fast, rounds, Purpose::Measure)?;
     let records = recording.records()?;
     let slow: Vec<Case> = to_slow.iter().filter_map(|case| slowed(case, asked, &records)).collect();
+    recording.expect(Expectation::of(&slow, rounds).and(of_controls));
     recording.run(&slow, rounds, Purpose::Measure)?;
     recording.run(&controls.kept, control::KEPT_ROUNDS, Purpose::Control)?;
     recording.run(&controls.calibrated, 1, Purpose::Control)?;
@@ -125,6 +126,17 @@ pub(super) fn close(mut recording: Recording<'_>, names_growth: bool) -> anyhow:
     recording.close("longhaul prove", &records, &analysis, &text, analysis.verdict_with_proof())
 }
 
+/// Returns the expected runs with a slow reader, before the goodput is known that sets its rate.
+pub(super) fn expected_slow(cases: &[Case], asked: Option<Rate>, rounds: u32) -> Expectation {
+    match asked {
+        Some(_) => {
+            let slow: Vec<Case> = cases.iter().filter_map(|case| slowed(case, asked, &[])).collect();
+            Expectation::of(&slow, rounds)
+        }
+        None => Expectation::of(cases, rounds).slower(1.0 / SLOW),
+    }
+}
+
 /// Returns the case with a slow reader: at the rate `asked`, or at a quarter of the median goodput over all sizes of
 /// its body. `None` if every run failed.
 pub(super) fn slowed(case: &Case, asked: Option<Rate>, records: &[Record]) -> Option<Case> {
@@ -155,6 +167,15 @@ mod tests {
         let mut record = Record::new("session", case);
         record.goodput_bytes_per_s = Some(goodput * f64::from(1 << 20));
         record
+    }
+
+    #[test]
+    fn the_time_of_a_slow_reader_follows_the_rate_that_the_user_sets() {
+        let cases = [Case::new("h1c")];
+        let fast = Expectation::of(&cases, 3).time();
+        assert_eq!(expected_slow(&cases, None, 3).time().as_millis(), (fast * 4).as_millis());
+        let slow = expected_slow(&cases, "1MiB".parse().ok(), 3).time();
+        assert_eq!(slow.as_secs(), 3 * 2048, "2 GiB at 1 MiB/s, three times");
     }
 
     #[test]

@@ -5,12 +5,12 @@
 //! processes.
 
 use analyse::Verdict;
-use record::{ByteSize, Case, Direction, PayloadKind, Protocol, SinkKind, Subject};
+use record::{ByteSize, Case, DEFAULT_SEED, Direction, PayloadKind, Protocol, SinkKind, Subject};
 use subject::{Bodies, BodiesError, ClientProgram, CommandLine, SeriesProgram};
 
 use super::{
     listener,
-    prove::{SLOW, STALLED_ROUNDS, close, slowed, stalled},
+    prove::{STALLED_ROUNDS, close, expected_slow, slowed, stalled},
 };
 use crate::{
     exit::Usage,
@@ -63,11 +63,11 @@ fn prove_client(args: &ProveArgs) -> anyhow::Result<Verdict> {
     fast.iter_mut().for_each(|case| (case.reader_rate, case.spin) = (None, None));
     fast.iter().try_for_each(check)?;
     let uploads: Vec<Case> = fast.iter().filter(|case| case.direction == Direction::Up).cloned().collect();
+    check_client(args, &uploads)?;
     let rounds = args.runs.rounds(&Defaults::PROVE_SUBJECT);
     let still = stalled(&uploads, args.stall());
-    let expected = Expectation::of(&fast, rounds)
-        .and(Expectation::of(&uploads, rounds).slower(1.0 / SLOW))
-        .and(Expectation::of(&still, STALLED_ROUNDS));
+    let of_still = Expectation::of(&still, STALLED_ROUNDS);
+    let expected = Expectation::of(&fast, rounds).and(expected_slow(&uploads, asked, rounds)).and(of_still);
     if args.runs.session.list {
         return super::bench::list(&[fast, still].concat(), expected);
     }
@@ -79,6 +79,7 @@ fn prove_client(args: &ProveArgs) -> anyhow::Result<Verdict> {
     recording.run_until_decided(&client, &fast, rounds)?;
     let records = recording.records()?;
     let slow: Vec<Case> = uploads.iter().filter_map(|case| slowed(case, asked, &records)).collect();
+    recording.expect(Expectation::of(&slow, rounds).and(of_still));
     recording.run_until_decided(&client, &slow, rounds)?;
     recording.run_until_decided(&client, &still, STALLED_ROUNDS)?;
     close(recording, false)
@@ -99,6 +100,23 @@ pub(super) fn check(case: &Case) -> Result<(), Usage> {
     match refused.into_iter().find(|(_, is_given)| *is_given) {
         Some((flag, _)) => {
             Err(Usage::new(format!("{flag}: not for a program of yours; its command line decides")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refuses flags of the body that a client does not heed: its files have the default seed, and it divides its uploads
+/// into chunks by itself.
+fn check_client(args: &ProveArgs, uploads: &[Case]) -> Result<(), Usage> {
+    if args.runs.names_chunks() && !uploads.is_empty() {
+        let reason =
+            "a client of yours decides the chunks of its uploads; leave it out, or use --direction down";
+        return Err(Usage::new(format!("--chunk-size: {reason}")));
+    }
+    match uploads.iter().find(|case| case.seed != DEFAULT_SEED) {
+        Some(case) => {
+            let reason = "the files for a client of yours have the default seed; leave it out";
+            Err(Usage::new(format!("--seed {}: {reason}", case.seed)))
         }
         None => Ok(()),
     }

@@ -63,45 +63,49 @@ pub(super) fn transfer(
     shared.iter().for_each(|shared| note(shared));
     let client = Client::new(options, this_build()).over(threads);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let transferred = runtime.block_on(async {
-        let mut interruption = Interruption::catch()?;
-        if let Some(start) = args.start_at {
-            if !args.quiet && !args.json {
-                start.announce();
-            }
-            tokio::select! {
-                waited = start.wait() => waited?,
-                () = interruption.wait() => return Ok(None),
-            }
-        }
-        let bodies = args.load.load().bodies();
-        let size = transfer.size().map(|size| ByteSize(size.0.saturating_mul(bodies)));
-        let progress = Progress::new(args, size);
-        let transferred = tokio::select! {
-            report = client.run(target, transfer, |heartbeat| progress.show(heartbeat)) => Some(report),
-            () = interruption.wait() => None,
-        };
-        progress.finish();
-        if transferred.is_none() {
-            transport::quic_closed(FAREWELL).await;
-        }
-        anyhow::Ok(transferred)
-    });
+    let transferred = runtime.block_on(run(args, &client, target, transfer));
     // A read of standard input cannot be cancelled: do not wait for it.
     runtime.shutdown_background();
-    match transferred? {
-        Some(transferred) => {
-            let written = results.map_or(Ok(()), |mut results| results.write(&transferred.record));
-            if let Some(file) = round {
-                rounds::hand_over(&transferred.record, &file)?;
-                return Ok(ended(&transferred.record));
-            }
-            let verdict = report(args, &transferred, stdout)?;
-            written?;
-            Ok(verdict)
-        }
-        None => Ok(Verdict::Interrupted),
+    let Some(transferred) = transferred? else { return Ok(Verdict::Interrupted) };
+    let written = results.map_or(Ok(()), |mut results| results.write(&transferred.record));
+    if let Some(file) = round {
+        rounds::hand_over(&transferred.record, &file)?;
+        return Ok(ended(&transferred.record));
     }
+    let verdict = report(args, &transferred, stdout)?;
+    written?;
+    Ok(verdict)
+}
+
+/// Makes a transfer at the time of `--start-at`, and shows its progress. Returns `None` if a signal interrupts it.
+async fn run(
+    args: &RemoteArgs,
+    client: &Client,
+    target: &Target,
+    transfer: Transfer,
+) -> anyhow::Result<Option<TransferReport>> {
+    let mut interruption = Interruption::catch()?;
+    if let Some(start) = args.start_at {
+        if !args.quiet && !args.json {
+            start.announce();
+        }
+        tokio::select! {
+            waited = start.wait() => waited?,
+            () = interruption.wait() => return Ok(None),
+        }
+    }
+    let bodies = args.load.load().bodies();
+    let size = transfer.size().map(|size| ByteSize(size.0.saturating_mul(bodies)));
+    let progress = Progress::new(args, size);
+    let transferred = tokio::select! {
+        report = client.run(target, transfer, |heartbeat| progress.show(heartbeat)) => Some(report),
+        () = interruption.wait() => None,
+    };
+    progress.finish();
+    if transferred.is_none() {
+        transport::quic_closed(FAREWELL).await;
+    }
+    Ok(transferred)
 }
 
 /// Prints the figures or the record, and returns the verdict.
@@ -171,27 +175,8 @@ fn described(TransferReport { record, receipt, resumed_at, .. }: &TransferReport
         lines.push(format!("limited by {limit}"));
     }
     lines.extend(opened_window(record));
-    if let Some(bodies) = &record.bodies {
-        let [least, median, most] =
-            [bodies.least, bodies.median, bodies.most].map(|rate| three_digits(mib_per_s(rate)));
-        let (count, Case { connections, streams, .. }) = (bodies.count, &record.case);
-        lines.push(format!(
-            "{count} bodies ({connections} connections, {streams} streams each): slowest {least}, median {median}, \
-             fastest {most} MiB/s, fairness {:.2}",
-            bodies.jain
-        ));
-    }
-    if let (Some(Resumption { full_handshake_s, resumed, early_data_accepted, .. }), Some(handshake)) =
-        (record.resumption, record.handshake_s)
-    {
-        let kind = match (resumed, early_data_accepted) {
-            (Some(true), Some(true)) => "before the request in early data of a resumed one",
-            (Some(true), _) => "resumed",
-            _ => "not resumed",
-        };
-        let [full, next] = [full_handshake_s, handshake].map(|seconds| 1000.0 * seconds);
-        lines.push(format!("handshakes: {full:.2} ms in full, then {next:.2} ms {kind}"));
-    }
+    lines.extend(bodies_line(record));
+    lines.extend(handshake_line(record));
     if let Some(tries) = record.tries.filter(|tries| *tries > 1) {
         lines.push(format!("{tries} tries; all figures are those of the last"));
     }
@@ -214,6 +199,31 @@ fn described(TransferReport { record, receipt, resumed_at, .. }: &TransferReport
     }
     let lines = lines.iter().map(|line| format!("{line}\n"));
     iter::once(goodput_line(record)).chain(lines).collect()
+}
+
+/// Returns the rates of concurrent bodies; `None` for a single body.
+fn bodies_line(record: &Record) -> Option<String> {
+    let bodies = record.bodies.as_ref()?;
+    let [least, median, most] =
+        [bodies.least, bodies.median, bodies.most].map(|rate| three_digits(mib_per_s(rate)));
+    let (count, Case { connections, streams, .. }) = (bodies.count, &record.case);
+    Some(format!(
+        "{count} bodies ({connections} connections, {streams} streams each): slowest {least}, median {median}, \
+         fastest {most} MiB/s, fairness {:.2}",
+        bodies.jain
+    ))
+}
+
+/// Returns the times of the full handshake and of the next one; `None` if no session was to be resumed.
+fn handshake_line(record: &Record) -> Option<String> {
+    let Resumption { full_handshake_s, resumed, early_data_accepted, .. } = record.resumption?;
+    let kind = match (resumed, early_data_accepted) {
+        (Some(true), Some(true)) => "before the request in early data of a resumed one",
+        (Some(true), _) => "resumed",
+        _ => "not resumed",
+    };
+    let [full, next] = [full_handshake_s, record.handshake_s?].map(|seconds| 1000.0 * seconds);
+    Some(format!("handshakes: {full:.2} ms in full, then {next:.2} ms {kind}"))
 }
 
 /// Returns the last window of HTTP/2 that this end has granted; `None` unless the window adapts.

@@ -24,8 +24,8 @@ pub(crate) struct BenchArgs {
     peers: Vec<Peer>,
     /// Continue the interrupted session in this folder of results: make the runs that it has not recorded
     ///
-    /// The session keeps the flags of its recorded command line. Only flags of the output and --max-time may differ
-    /// from them.
+    /// The session keeps the flags of its recorded command line. Only --json, --quiet, --verbose, --title, --csv,
+    /// --color and --max-time may differ from them.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["output", "list", "explain_memory"])]
     pub(crate) resume: Option<PathBuf>,
     #[command(flatten)]
@@ -49,7 +49,7 @@ struct PeerHostArgs {
     #[arg(long, value_name = "URL", conflicts_with = "peers")]
     to: Option<String>,
     /// File with the token of that host
-    #[arg(long, value_name = "FILE", requires = "to")]
+    #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     #[command(flatten)]
     trust: TrustArgs,
@@ -63,9 +63,9 @@ impl BenchArgs {
     pub(crate) fn peer_host(&self, cases: &[Case]) -> Result<Option<ControlResource>, Usage> {
         let PeerHostArgs { to, token_file, trust } = &self.peer_host;
         let Some(url) = to else {
-            return match trust.is_given() {
+            return match token_file.is_some() || trust.is_given() {
                 true => Err(Usage::new(
-                    "--cacert, --pin, --insecure, --cert and --tls12 are for the host of --to URL",
+                    "--token-file, --cacert, --pin, --insecure, --cert and --tls12 are for the host of --to URL",
                 )),
                 false => Ok(None),
             };
@@ -80,6 +80,13 @@ impl BenchArgs {
         let request = options.request.clone().with_credentials(credentials);
         let host = ControlResource::at(url, options.with_request(request));
         host.map(Some).map_err(|error| Usage::new(format!("--to: {error}")))
+    }
+
+    /// Takes the credentials in the URL of --to from another command line. Records do not have them.
+    pub(super) fn take_credentials_of(&mut self, flags: &Self) {
+        if let Some(to) = &flags.peer_host.to {
+            self.peer_host.to = Some(to.clone());
+        }
     }
 
     /// Refuses flags that need both ends on one host, or files on both hosts.

@@ -10,6 +10,7 @@ use subject::{CONFORM_CASES, ConformCase, LEAST_BODY, Ready};
 use super::{
     connect::ConnectArgs,
     names::{Named, directions, flattened, http_protocol, named},
+    network::check_queue,
     request::RequestArgs,
     trust::{KeyLogArgs, TrustArgs},
     values::{duration, process_id},
@@ -109,17 +110,26 @@ impl ConformArgs {
     /// Returns the emulated network.
     ///
     /// # Errors
-    /// Fails if the network loses or reorders packets of TCP, because the program is outside of the namespaces in which
-    /// a relay handles packets. Also fails if flags name other addresses.
+    /// Fails with a relay of packets or of the kernel, and if the network loses or reorders packets while TCP is
+    /// allowed: the program runs outside the relay's namespaces. Also fails if the queue of the network holds no
+    /// packet, or flags name other addresses.
     pub(crate) fn network(&self) -> Result<Option<NetworkSpec>, Usage> {
         let Some(network) = self.network else { return Ok(None) };
         let may_use_tcp =
             self.protocol.is_empty() || self.protocol.iter().any(|named| !named.1.is_over_udp());
-        if network.relay != RelayKind::Sockets || (network.needs_packets() && may_use_tcp) {
-            let reason = "a program of yours is outside of the namespaces in which a relay loses packets of TCP; leave out \
-                          loss=, reorder= and relay=, or add --protocol h3";
-            return Err(Usage::new(format!("--network {network}: {reason}")));
+        let refused = |remedy| {
+            let reason = "a program of yours runs outside the relay's namespaces";
+            Err(Usage::new(format!("--network {network}: {reason}; {remedy}")))
+        };
+        if network.relay != RelayKind::Sockets {
+            return refused("use relay=sockets");
         }
+        if network.needs_packets() && may_use_tcp {
+            return refused("leave out loss= and reorder=, or add --protocol h3");
+        }
+        let may_use_udp = (self.protocol.is_empty() && !self.client)
+            || self.protocol.iter().any(|named| named.1.is_over_udp());
+        check_queue(&network, may_use_udp)?;
         if self.connect.is_given() {
             let reason =
                 "not with -4, -6, --resolve, --connect-to or --unix-socket: the relay has its own address";

@@ -140,8 +140,16 @@ impl ListenerArgs {
         server.or(proxy.map(|(url, upstream)| ListenerRole::Proxy { url, upstream }))
     }
 
-    /// Refuses flags of requests and of certificates if neither a server nor a proxy is to be proven.
+    /// Refuses the URL for downloads without a server, the port of the upstream without a proxy, and flags of
+    /// requests and of certificates without either. clap does not refuse the first two beside another program: it
+    /// drops a requirement that conflicts with a flag that is given.
     fn check(&self) -> Result<(), Usage> {
+        if self.download.is_some() && self.server.is_none() {
+            return Err(Usage::new("--download: only for a server of yours (--server)"));
+        }
+        if self.upstream.is_some() && self.proxy.is_none() {
+            return Err(Usage::new("--upstream: only for a proxy of yours (--proxy)"));
+        }
         let is_given = self.request.is_given()
             || self.trust.is_given()
             || self.connect.is_given()
@@ -162,13 +170,8 @@ impl ProveArgs {
     /// Fails if a flag does not apply to the program or the ends that are to be proven.
     pub(crate) fn check(&self) -> Result<(), Usage> {
         self.listener.check()?;
-        if self.runs.session.observe_framing && self.is_of_program() {
-            let reason = "only longhaul's own ends can be observed, not a program of yours";
-            return Err(Usage::new(format!("--observe-framing: {reason}")));
-        }
-        if self.runs.network.is_given() && self.is_of_program() {
-            let reason = "not for a program of yours; longhaul conform --network reaches one over a network";
-            return Err(Usage::new(format!("--network: {reason}")));
+        if let Some((flag, reason)) = self.flag_of_own_ends().filter(|_| self.is_of_program()) {
+            return Err(Usage::new(format!("{flag}: not for a program of yours; {reason}")));
         }
         if self.stall.is_some() && !self.series.is_empty() {
             let reason = "not with --series, whose program makes no transfer";
@@ -180,6 +183,26 @@ impl ProveArgs {
             }
             None => Ok(()),
         }
+    }
+
+    /// Returns a flag that only longhaul's own ends have, if one is given, and the reason.
+    fn flag_of_own_ends(&self) -> Option<(&'static str, &'static str)> {
+        let session = &self.runs.session;
+        let given = [
+            ("--observe-framing", session.observe_framing, "only longhaul's own ends can be observed"),
+            (
+                "--network",
+                self.runs.network.is_given(),
+                "longhaul conform --network reaches one over a network",
+            ),
+            ("--trace", self.trace, "only longhaul's own ends can be traced"),
+            ("--explain-memory", self.runs.explain_memory, "only longhaul's own ends have a memory budget"),
+            ("--address", session.names_address(), "its URL or loopback is the address"),
+            ("--affinity", session.names_cores(), "only longhaul's own ends are bound to cores"),
+            ("--settle", session.settle.is_some(), "only longhaul's own ends are bound to cores"),
+            ("--spin", self.runs.names_spin(), "only longhaul's own ends busy-poll"),
+        ];
+        given.into_iter().find_map(|(flag, is_given, reason)| is_given.then_some((flag, reason)))
     }
 
     /// Returns whether a third-party program is to be proven, in place of longhaul's own ends.
@@ -236,7 +259,57 @@ fn slope_limit(text: &str) -> Result<ByteSize, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: ProveArgs,
+    }
+
+    /// Returns the reason for which a command line is refused; `None` if it is not.
+    fn refusal(flags: &str, command: &str) -> Option<String> {
+        let words = ["prove"].into_iter().chain(flags.split_whitespace()).chain(command.split_whitespace());
+        Line::try_parse_from(words).unwrap().args.check().err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn flags_without_effect_on_a_program_are_refused() {
+        const CLIENT: &str = "--client -- curl -T {file} {url}";
+        for (flags, flag) in [
+            ("--trace", "--trace"),
+            ("--explain-memory", "--explain-memory"),
+            ("--address ::1", "--address"),
+            ("--affinity 0:1", "--affinity"),
+            ("--settle 1s", "--settle"),
+            ("--spin 5ms", "--spin"),
+            ("--network lan", "--network"),
+            ("--observe-framing", "--observe-framing"),
+        ] {
+            for command in [CLIENT, "--series 1MiB -- true {n}", "--server http://localhost:1/ --watch 1"] {
+                let said = refusal(flags, command).unwrap_or_default();
+                assert!(said.starts_with(&format!("{flag}: ")), "{flags} {command}: {said}");
+            }
+            assert_eq!(refusal(flags, ""), None, "{flags}");
+        }
+        assert_eq!(refusal("--affinity off --idle sleep --slope-limit 16MiB", CLIENT), None);
+    }
+
+    #[test]
+    fn an_upstream_is_for_a_proxy_and_a_url_for_downloads_is_for_a_server() {
+        let (client, proxy) = ("--client -- curl {url}", "--proxy http://localhost:1/ --upstream 2");
+        assert_eq!(
+            refusal("--upstream 2", client).unwrap(),
+            "--upstream: only for a proxy of yours (--proxy)"
+        );
+        let said = "--download: only for a server of yours (--server)";
+        assert_eq!(refusal("--download http://localhost/", client).unwrap(), said);
+        assert_eq!(refusal("--download http://localhost/", proxy).unwrap(), said);
+        assert_eq!(refusal("", proxy), None);
+        assert_eq!(refusal("--download http://localhost/", "--server http://localhost:1/ --watch 1"), None);
+    }
 
     #[test]
     fn a_slope_limit_is_a_size_that_controls_can_keep_a_twentieth_of() {

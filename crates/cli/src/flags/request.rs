@@ -10,8 +10,8 @@ use crate::{exit::Usage, output::stderr_line};
 /// The largest file of a token or of header lines, in bytes.
 const MAX_FILE: u64 = 1 << 20;
 
-/// The permissions of a file for anybody but its owner (inode(7)).
-const OF_OTHERS: u32 = 0o077;
+/// The permissions of a file for its group and for others (inode(7)).
+const GROUP_AND_OTHERS: u32 = 0o077;
 
 #[derive(Debug, Args)]
 pub(crate) struct RequestArgs {
@@ -116,7 +116,7 @@ pub(super) fn bearer(path: &Path) -> Result<Credentials, Usage> {
 fn token(path: &Path) -> Result<String, Usage> {
     let text = read(path, "--token-file ")?;
     let mode = fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.permissions().mode());
-    if mode.is_some_and(|mode| mode & OF_OTHERS != 0) {
+    if mode.is_some_and(|mode| mode & GROUP_AND_OTHERS != 0) {
         stderr_line(format_args!("WARNING: other users may read {}; chmod 600 forbids it", path.display()));
     }
     Ok(text.trim().to_owned())

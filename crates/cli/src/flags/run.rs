@@ -160,6 +160,16 @@ impl RunArgs {
         !self.protocol.is_empty()
     }
 
+    /// Returns whether a flag names chunk sizes.
+    pub(crate) fn names_chunks(&self) -> bool {
+        !self.chunk_size.is_empty()
+    }
+
+    /// Returns whether a flag names a time of busy-polling.
+    pub(crate) fn names_spin(&self) -> bool {
+        self.spin.is_some()
+    }
+
     /// Returns the values of all limits.
     ///
     /// # Errors
@@ -215,7 +225,25 @@ impl RunArgs {
             matrix.bodies = self.bodies(defaults, network)?;
             cases.append(&mut matrix.cases().map_err(Usage::new)?);
         }
+        self.check_pace(&cases)?;
         Ok(cases)
+    }
+
+    /// Refuses chunks whose pause at `--limit-rate` would end the run by `--timeout`.
+    fn check_pace(&self, cases: &[Case]) -> Result<(), Usage> {
+        let Some(rate) = self.limit_rate else { return Ok(()) };
+        let (rate, timeout) = (rate.bytes_per_s() as f64, self.session.timeout.as_secs_f64());
+        let pause = |chunk: ChunkSize| u64::from(chunk) as f64 / rate;
+        // A body of one chunk ends without a pause.
+        let paused = cases.iter().filter(|case| case.body.0 > u64::from(case.chunk));
+        let slow = paused.map(|case| case.chunk).find(|chunk| pause(*chunk) >= timeout);
+        slow.map_or(Ok(()), |chunk| {
+            Err(Usage::new(format!(
+                "--limit-rate: a chunk of {chunk} takes {:.1} s at this rate, and --timeout is {timeout} s; use smaller \
+                 chunks or a longer timeout",
+                pause(chunk)
+            )))
+        })
     }
 
     /// Refuses file names that records cannot state, since no worker could find the file by them.
@@ -268,7 +296,7 @@ impl RunArgs {
                 Err(Usage::new(format!("--payload {} has a size of its own; leave out --size", self.payload)))
             }
             (None, []) => Ok(match network {
-                Some(network) => of_moderate_time(defaults.bodies, &network),
+                Some(network) => of_moderate_time(defaults.bodies, &network, self.connections, self.streams),
                 None => defaults.bodies.to_vec(),
             }),
             (None, asked) => Ok(distinct(asked.iter().flatten().copied())),

@@ -145,7 +145,7 @@ pub(crate) struct ServeArgs {
     /// Largest head of a request, in bytes
     #[arg(long, value_name = "BYTES", value_parser = count(8192..=1 << 20), help_heading = "Guards")]
     max_header: Option<u32>,
-    /// Most fields in the head of a request, over HTTP/1.1
+    /// Most fields in the head of a request
     #[arg(long, value_name = "N", default_value = "100", value_parser = count(1..=1000), help_heading = "Guards")]
     max_header_count: u32,
     /// Time within which a request's head must be complete, over HTTP/1.1

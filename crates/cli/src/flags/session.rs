@@ -111,6 +111,11 @@ impl SessionArgs {
         self.address.is_some()
     }
 
+    /// Returns whether a flag names cores.
+    pub(crate) fn names_cores(&self) -> bool {
+        matches!(self.affinity, Affinity::Cores(_))
+    }
+
     /// Returns the settings of both ends.
     pub(crate) fn settings(&self) -> Settings {
         let settings = Settings::new(self.timeout).on_address(self.address);

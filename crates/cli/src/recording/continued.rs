@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use record::{Case, CaseKey};
-use run::Earlier;
+use record::{Case, CaseKey, printable};
+use run::{Earlier, ResumeError};
 
 use super::{Place, Recording};
 use crate::{exit::Usage, expectation::Expectation, flags::SessionArgs, kept::Kept, output::note};
@@ -32,7 +32,7 @@ impl<'a> Recording<'a> {
             runs.iter().filter(|run| run.peer.is_none()).map(|run| run.case.clone()).collect();
         let place = Place::prepare(args, &cases)?;
         let (kept, records) = Kept::resume(folder)?;
-        let refused = |error| Usage::new(format!("--resume {}: {error}", folder.display()));
+        let refused = |error| refused(folder, &error);
         let earlier = Earlier::of(&records).map_err(refused)?;
         earlier.check_place(&place.host, &place.build).map_err(refused)?;
         let keys: Vec<(CaseKey, Option<String>)> =
@@ -46,7 +46,20 @@ impl<'a> Recording<'a> {
         let mut recording = Self::of(args, place, kept, expected, left);
         recording.session = recording.session.continuing(&earlier);
         recording.sequence = records.len() as u64;
+        recording.further = records.iter().filter(|record| record.round >= rounds).count() as u64;
+        // A precision may ask for further rounds.
+        recording.is_complete = left.runs() == 0 && args.precision.is_none();
         recording.earlier = Some(earlier);
         Ok(recording)
     }
+
+    /// Returns whether this is a session that continues although all its runs are recorded.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+}
+
+/// Returns the error for a session in `folder` that cannot continue. The records may come from anybody.
+pub(super) fn refused(folder: &Path, error: &ResumeError) -> Usage {
+    Usage::new(format!("--resume {}: {}", folder.display(), printable(&error.to_string())))
 }

@@ -6,7 +6,7 @@ use client::ControlResource;
 use record::Warning;
 use run::{ControlError, HostFacts, PeerHost, other_build};
 
-use super::{Recording, warn};
+use super::{Recording, continued::refused, warn};
 use crate::{exit::Usage, flags::SessionArgs, output::note, program::this_build};
 
 /// Reaches the host for the first time.
@@ -43,12 +43,20 @@ fn described(facts: &HostFacts) -> String {
 
 impl Recording<'_> {
     /// Runs the server ends of all later runs on another host, if there is one. Prints the warnings of that host.
-    pub(crate) fn run_servers_on(&mut self, host: Option<PeerHost>) {
-        let Some(host) = host else { return };
+    ///
+    /// # Errors
+    /// Fails if the session continues, and its server ends ran on another machine or with another build.
+    pub(crate) fn run_servers_on(&mut self, host: Option<PeerHost>) -> Result<(), Usage> {
+        let Some(host) = host else { return Ok(()) };
         let facts = host.facts();
+        if let Some(earlier) = &self.earlier {
+            let folder = self.folder();
+            earlier.check_peer_place(&facts).map_err(|error| refused(&folder, &error))?;
+        }
         let warnings: Vec<Warning> =
             facts.named_warnings().chain(other_build(&this_build(), &facts)).collect();
         warn(&warnings);
         self.peer_host = Some(Rc::new(host));
+        Ok(())
     }
 }

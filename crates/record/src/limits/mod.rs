@@ -80,7 +80,7 @@ pub struct AutoBound {
 pub enum Preset {
     /// A value in bytes.
     Bytes(u64),
-    /// The choice of the kernel, or the size that the path allows.
+    /// The value `auto`, whose meaning [`Limit::auto`] states for each limit.
     Auto,
     /// One of the words of the limit.
     Choice(&'static str),

@@ -197,7 +197,7 @@ limits! {
     /// cache before a digesting receiver reads them. With 512 KiB, tls and h1 were 2 to 6 % slower; with 1 MiB, tcp was
     /// another 9 to 15 % slower. With either size, a quarter of the transfers over TLS overran the receiver's queue and
     /// lost segments. Some of these transfers stalled for 50 ms. Over a path with a round-trip time of 100 ms, the
-    /// default allows 2.5 MiB/s.
+    /// default allows about 3 MiB/s.
     SOCKET_BUFFER = {
         flag: "socket-buffer",
         domain: up_to(MAX_SOCKET_BUFFER),

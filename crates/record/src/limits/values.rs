@@ -9,7 +9,7 @@ use super::{
     Before, INTERNET_QUIC_MTU, LIMITS, Limit, LimitError, Preset, Profile, QUIC_MTU, QUIC_SEND_WINDOW,
     SOCKET_BUFFER, UDP_BUFFER,
 };
-use crate::{ByteSize, Protocol};
+use crate::{ByteSize, Protocol, printable::is_printable};
 
 /// The value of one limit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -19,7 +19,8 @@ pub enum LimitValue {
     Bytes(u64),
     /// One of the words of the limit.
     Choice(String),
-    /// The choice of the kernel, or the size that the path allows; null in JSON.
+    /// The value `auto`; null in JSON. [`Limit::auto`](super::Limit::auto) states its meaning for each limit: a choice
+    /// of the kernel, the size that the path allows, CUBIC over QUIC, or a negotiated cipher suite.
     Auto,
     /// A size that adapts during a transfer, up to this bound in bytes; text such as `auto:8MiB` in JSON.
     AutoWithin(u64),
@@ -246,6 +247,26 @@ impl Limits {
             (None, Preset::Choice(word)) => Some(word),
             _ => None,
         }
+    }
+
+    /// Returns whether no text of these limits could change the display of other text.
+    pub(crate) fn is_printable(&self) -> bool {
+        let is_word = |value: &LimitValue| match value {
+            LimitValue::Choice(word) => is_printable(word),
+            _ => true,
+        };
+        self.0.iter().all(|(flag, value)| is_printable(flag) && is_word(value))
+    }
+
+    /// Returns the limits with all their texts in [`printable`](crate::printable()) form. Records may have limits of any
+    /// name.
+    pub(crate) fn printable(&self) -> Self {
+        let shown = |value: &LimitValue| match value {
+            LimitValue::Choice(word) => LimitValue::Choice(crate::printable(word)),
+            value => value.clone(),
+        };
+        let values = self.0.iter().map(|(flag, value)| (crate::printable(flag).into(), shown(value)));
+        Self(Arc::new(values.collect()))
     }
 
     /// Returns every value with its flag, in alphabetical order of the flags.

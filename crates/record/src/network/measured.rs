@@ -67,7 +67,7 @@ impl NetworkRecord {
     }
 
     /// Returns the least round-trip time of the pings in microseconds; `None` if all were lost.
-    pub fn least_round_trip_us(&self) -> Option<f64> {
+    pub(crate) fn least_round_trip_us(&self) -> Option<f64> {
         self.round_trips_us.iter().flatten().copied().min_by(f64::total_cmp)
     }
 

@@ -8,10 +8,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use record::{Case, Conditions, Fault, FaultKind, Host, IdlePolicy};
+use record::{Case, Conditions, Fault, FaultKind, Host, IdlePolicy, quoted};
 use tokio::{
     task::JoinSet,
-    time::{Instant, interval, sleep, timeout},
+    time::{Instant, interval, sleep, timeout, timeout_at},
 };
 use transport::{Body, Connection};
 use uuid::Uuid;
@@ -74,8 +74,9 @@ pub enum ControlError {
     Refused(Fault),
     /// The host speaks another version of the control messages.
     #[error(
-        "it speaks version {0} of the control messages, and this program version {CONTROL_VERSION}; use the same version of \
-         longhaul on both hosts"
+        "it speaks version {} of the control messages, and this program version {CONTROL_VERSION}; use the same version of \
+         longhaul on both hosts",
+        quoted(.0)
     )]
     Version(String),
 }
@@ -233,6 +234,9 @@ pub(super) struct Session {
     facts: HostFacts,
     demands: LineWriter,
     answers: Lines,
+    /// The time of the last line of the host. Waits for answers are cancelled several times a second during a run, so the
+    /// time without a line spans all of them.
+    heard: Instant,
     /// The task that sends signs of life. It ends with the session.
     alive: JoinSet<()>,
     _connection: Arc<dyn Connection>,
@@ -250,6 +254,7 @@ impl Session {
             facts: HostFacts::default(),
             demands,
             answers: Lines::of(answers, LONGEST_ANSWER),
+            heard: Instant::now(),
             alive,
             _connection: connection,
         };
@@ -269,19 +274,23 @@ impl Session {
         written.map_err(|_| SessionLost::Silent)?.map_err(|_| SessionLost::Ended)
     }
 
-    /// Waits for the next answer that is more than a sign of life. Cancel-safe.
+    /// Waits for the next answer that is more than a sign of life. Its texts are printable. Cancel-safe.
     pub(super) async fn answer(&mut self) -> Result<Answer, SessionLost> {
         loop {
-            let line = timeout(SILENCE, self.answers.next()).await.map_err(|_| SessionLost::Silent)??;
+            let line = timeout_at(self.heard + SILENCE, self.answers.next()).await;
+            let line = line.map_err(|_| SessionLost::Silent)??;
+            self.heard = Instant::now();
             match serde_json::from_slice(&line).map_err(SessionLost::NoAnswer)? {
                 Answer::Alive => {}
-                answer => return Ok(answer),
+                answer => return Ok(Answer::printable(answer)),
             }
         }
     }
 
     /// Returns whether the session can carry another run: it is still open, and no answer of an earlier run is pending.
     async fn is_usable(&mut self) -> bool {
+        // Nobody has read lines since the last run.
+        self.heard = Instant::now();
         timeout(ANSWER_WAIT, self.answer()).await.is_err()
     }
 

@@ -6,7 +6,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use serde::Serialize;
 use tokio::sync::mpsc;
-use transport::Body;
+use transport::{Body, BodyError};
 
 /// The most lines that wait to be sent.
 const WAITING: usize = 16;
@@ -29,7 +29,7 @@ pub(super) enum LinesError {
     Ended,
     /// The connection broke.
     #[error("{0}")]
-    Broken(String),
+    Broken(#[source] BodyError),
     /// A line is too long.
     #[error("a line is longer than {0} bytes")]
     TooLong(usize),
@@ -61,7 +61,7 @@ impl Lines {
             }
             match self.body.frame().await {
                 Some(Ok(frame)) => self.buffer.extend(frame.into_data().unwrap_or_default()),
-                Some(Err(error)) => return Err(LinesError::Broken(error.to_string())),
+                Some(Err(error)) => return Err(LinesError::Broken(error)),
                 None => return Err(LinesError::Ended),
             }
         }

@@ -1,12 +1,13 @@
 //! Tests of runs over two hosts that are one process, with shell scripts as workers.
 
 use std::{
-    cell::Cell, collections::VecDeque, fs, future::pending, path::PathBuf, rc::Rc, sync::Arc, time::Duration,
+    cell::Cell, collections::VecDeque, fs, future::pending, net::SocketAddr, path::PathBuf, rc::Rc,
+    sync::Arc, time::Duration,
 };
 
 use async_trait::async_trait;
 use http::{Request, Response};
-use record::{Build, ByteSize, Case, Direction, End, Fault, FaultKind};
+use record::{Build, ByteSize, Case, Direction, End, Fault, FaultKind, Warning};
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle, time::Instant};
 use transport::{Body, Connection, Error, Link};
@@ -17,7 +18,12 @@ use super::{
     lines::{LineWriter, Lines},
     wire::{Answer, Demand, RunDemand},
 };
-use crate::{Executor as _, Observer, Outcome, ProcessExecutor, Settings, Unobserved, scripts};
+use crate::{
+    Executor as _, HostFacts, Observer, Outcome, ProcessExecutor, Settings, Unobserved,
+    messages::{EndReport, Event, ServerAddress},
+    scripts,
+    worker_process::EndWorker as _,
+};
 
 const LISTENING: &str = r#"echo '{"listening":{"addr":"0.0.0.0:9","certificate":null}}'; "#;
 
@@ -251,6 +257,64 @@ async fn a_host_that_stays_away_is_awaited_once() {
     assert!((60..63).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
     assert!(host.run(Direction::Down).await.fault.is_some());
     assert!(began.elapsed().as_secs() < 63, "later runs do not wait");
+}
+
+/// A way to a host that states hostile facts, starts a server at once, and is silent from then on.
+struct Silent;
+
+#[async_trait(?Send)]
+impl Control for Silent {
+    async fn open(&self, demands: Body) -> Result<Opened, ControlError> {
+        let (answers, body) = LineWriter::new();
+        let mut facts = HostFacts::default();
+        facts.host.name = Some("b\u{1b}]0;c\u{7}\nd".into());
+        facts.build.version = "\u{1b}[2J".into();
+        facts.warnings = vec![Warning::new("load", "\u{1b}[31m", "noise")];
+        let address: SocketAddr = ([127, 0, 0, 1], 1).into();
+        let listening = Event::Listening(ServerAddress { addr: address, certificate: None });
+        tokio::spawn(async move {
+            answers.write(&Answer::Host(Box::new(facts))).await.unwrap();
+            answers.write(&Answer::Event(Box::new(listening))).await.unwrap();
+            let mut demands = Lines::of(demands, 1 << 20);
+            while demands.next().await.is_ok() {}
+        });
+        Ok(Opened { connection: Arc::new(NoConnection), address, answers: body })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_host_is_noticed_while_the_own_end_makes_progress() {
+    let host = PeerHost::reach(Box::new(Silent)).await.unwrap();
+    let (case, settings) = (case(Direction::Up), Settings::new(Duration::from_secs(60)));
+    let (mut worker, _) = host.start(&case, "/a", settings, &mut Unobserved).await.unwrap();
+    let began = Instant::now();
+    let fault = loop {
+        // A report of the own end cancels the wait for the other one.
+        match tokio::time::timeout(Duration::from_millis(250), worker.event()).await {
+            Ok(event) => break event.unwrap_err(),
+            Err(_) => assert!(began.elapsed().as_secs() < 20, "nobody notices"),
+        }
+    };
+    assert_eq!(fault.end, Some(End::Receiver));
+    assert!(fault.message.ends_with("the receiver is lost: the host was silent for 15 s"), "{fault:?}");
+    assert!((14..16).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_that_the_other_host_states_controls_the_terminal() {
+    let facts = PeerHost::reach(Box::new(Silent)).await.unwrap().facts();
+    assert_eq!(facts.name(), "b\\u{1b}]0;c\\u{7}\\nd");
+    let warning = crate::other_build(&Build::default(), &facts).unwrap();
+    let texts = facts.named_warnings().chain([warning]).map(|warning| warning.to_string());
+    texts.for_each(|text| assert!(!text.contains(char::is_control), "{text}"));
+    let fault = Fault { message: "\u{1b}[2J".repeat(1000), ..Fault::new(FaultKind::Worker, "") };
+    let done = Answer::Event(Box::new(Event::Done(Box::new(EndReport::failed(fault.clone())))));
+    for answer in [done, Answer::Fault(fault)] {
+        let line = serde_json::to_string(&answer.printable()).unwrap();
+        assert!(!line.contains("\\u001b") && line.len() < 10_000, "{line}");
+    }
+    let version = ControlError::Version("\u{9b}2J".into());
+    assert!(version.to_string().contains("version \\u{9b}2J of"), "{version}");
 }
 
 #[tokio::test]

@@ -84,6 +84,33 @@ pub(crate) enum Answer {
     Alive,
 }
 
+impl Answer {
+    /// Returns the answer with the texts that are shown to people in printable form, because they come from another
+    /// host.
+    pub(super) fn printable(self) -> Self {
+        match self {
+            Self::Host(facts) => Self::Host(Box::new(facts.printable())),
+            Self::Event(mut event) => {
+                if let Event::Done(report) = event.as_mut() {
+                    report.fault = report.fault.take().map(printable);
+                }
+                Self::Event(event)
+            }
+            Self::Fault(fault) => Self::Fault(printable(fault)),
+            Self::Ended(ended) => {
+                let Ended { host, conditions } = *ended;
+                Self::Ended(Box::new(Ended { host: host.printable(), conditions }))
+            }
+            Self::Alive => Self::Alive,
+        }
+    }
+}
+
+/// Returns a failure with a message that is printable and not too long.
+fn printable(fault: Fault) -> Fault {
+    Fault { end: fault.end, ..Fault::new(fault.kind, fault.message) }
+}
+
 /// The facts of a run that has ended.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Ended {

@@ -1,8 +1,8 @@
 //! The worker: one end of one case, in its own process.
 //!
-//! The session (the orchestrator) starts the embedding program again with the single argument `worker`. It writes a job
-//! and then orders to the worker's standard input, and reads events from its standard output. Each message is a line of
-//! JSON. A worker exits once its standard input closes, because its session is gone.
+//! The session starts the embedding program again with the single argument `worker`. It writes a job and then orders to
+//! the worker's standard input, and reads events from its standard output. Each message is a line of JSON. A worker
+//! exits once its standard input closes, because its session is gone.
 
 mod arrivals;
 mod client;

@@ -5,6 +5,7 @@
 
 use std::{ffi::OsStr, process::Command};
 
+use analyse::Conduct;
 use anyhow::{Context as _, Result, ensure};
 use metrics::Stamp;
 
@@ -14,11 +15,6 @@ use super::{
     ready::Ready,
 };
 use crate::workspace::{self, Metadata};
-
-/// The verdicts of a suite, each with its exit code.
-pub(super) const BOUNDED: (&str, i32) = ("BOUNDED", 0);
-pub(super) const DIED: (&str, i32) = ("DIED", 1);
-const GROWING: (&str, i32) = ("GROWING", 4);
 
 pub(in crate::full) fn run(context: &Context<'_>) -> Result<Outcome> {
     let mut outcome = Outcome::default();
@@ -45,8 +41,8 @@ fn conform(context: &Context<'_>, program: &Program, outcome: &mut Outcome) -> R
     let Some(arguments) = program.conformance() else { return Ok(()) };
     let Some(ready) = Ready::new(program, outcome)? else { return Ok(()) };
     let expected = match program.expected {
-        Expected::Growing => GROWING,
-        _ => BOUNDED,
+        Expected::Growing => Conduct::Growing,
+        _ => Conduct::Bounded,
     };
     let suite = Suite { name: program.name, protocols: program.protocols(), expected };
     suite.run(
@@ -60,7 +56,7 @@ fn conform(context: &Context<'_>, program: &Program, outcome: &mut Outcome) -> R
 struct Example {
     name: &'static str,
     protocol: &'static str,
-    expected: (&'static str, i32),
+    expected: Conduct,
     flags: &'static [&'static str],
     program: &'static str,
     option: &'static str,
@@ -84,7 +80,7 @@ const EXAMPLES: &[Example] = &[
     Example {
         name: "h3 0.0.8 as it is, late reader",
         protocol: "h3",
-        expected: GROWING,
+        expected: Conduct::Growing,
         flags: LATE,
         program: "late_reader",
         option: "stock",
@@ -92,7 +88,7 @@ const EXAMPLES: &[Example] = &[
     Example {
         name: "longhaul's HTTP/3, late reader",
         protocol: "h3",
-        expected: BOUNDED,
+        expected: Conduct::Bounded,
         flags: LATE,
         program: "late_reader",
         option: "bounded",
@@ -100,7 +96,7 @@ const EXAMPLES: &[Example] = &[
     Example {
         name: "hyper, pipeline_flush",
         protocol: "h1c",
-        expected: GROWING,
+        expected: Conduct::Growing,
         flags: HYPER,
         program: "hyper_server",
         option: "pipelined",
@@ -108,7 +104,7 @@ const EXAMPLES: &[Example] = &[
     Example {
         name: "hyper, as by default",
         protocol: "h1c",
-        expected: BOUNDED,
+        expected: Conduct::Bounded,
         flags: HYPER,
         program: "hyper_server",
         option: "plain",
@@ -135,8 +131,8 @@ fn examples(context: &Context<'_>, outcome: &mut Outcome) -> Result<()> {
 pub(super) struct Suite<'a> {
     pub(super) name: &'a str,
     pub(super) protocols: &'a str,
-    /// The verdict, and the exit code.
-    pub(super) expected: (&'a str, i32),
+    /// The worst conduct of its cases, which decides the exit code.
+    pub(super) expected: Conduct,
 }
 
 impl Suite<'_> {
@@ -155,8 +151,8 @@ impl Suite<'_> {
         let found = done.status.code().map_or_else(|| "none".to_owned(), |code| code.to_string());
         let [bounded, growing, others] = [&["BOUNDED"][..], &["GROWING"], &["STALLED", "DIED", "CORRUPTED"]]
             .map(|words| words.iter().map(|word| count(&report, word)).sum::<usize>().to_string());
-        let (word, code) = self.expected;
-        outcome.row([self.name, self.protocols, word, &found, &seconds, &bounded, &growing, &others]);
+        let (word, code) = (self.expected.to_string(), i32::from(self.expected.verdict().exit_code()));
+        outcome.row([self.name, self.protocols, &word, &found, &seconds, &bounded, &growing, &others]);
         let holds = done.status.code() == Some(code);
         // The last line has the command line, and then the number of cases with each verdict.
         let counts = report.lines().last().and_then(|line| line.rsplit_once(": ")).filter(|_| holds);

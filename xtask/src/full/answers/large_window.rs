@@ -2,16 +2,14 @@
 
 use std::{fs, path::Path, process::Command};
 
+use analyse::Conduct;
 use anyhow::{Context as _, Result, ensure};
 
-use super::{
-    Context, Outcome,
-    conform::{BOUNDED, DIED, Suite},
-};
+use super::{Context, Outcome, conform::Suite};
 use crate::workspace;
 
-/// The versions of quinn-proto, and the expected verdict for each (quinn-rs/quinn issue 2809).
-const VERSIONS: [(&str, (&str, i32)); 2] = [("0.11.17", DIED), ("0.11.19", BOUNDED)];
+/// The versions of quinn-proto, and the conduct that is expected of each (quinn-rs/quinn issue 2809).
+const VERSIONS: [(&str, Conduct); 2] = [("0.11.17", Conduct::Died), ("0.11.19", Conduct::Bounded)];
 
 /// The arguments of the suite before the command line.
 const SUITE: [&str; 9] = [

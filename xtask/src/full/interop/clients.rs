@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use anyhow::Result;
 
-use super::{Direction, Place, Row, Trip, filled, find, peer_file, python};
+use super::{Direction, Fixture, Row, Trip, filled, find, peer_file, python};
 
 /// One client with one protocol: an entry of [`CLIENTS`]. Arguments may contain `{url}`, `{base}`, `{blob}`, `{back}`,
 /// `{folder}`, `{ca}` and `{peers}`, the folder of scripts.
@@ -144,14 +144,14 @@ const CLIENTS: &[Client] = &[
 ];
 
 /// Runs all clients in both directions.
-pub(super) fn all(place: &Place, add: &mut dyn FnMut(Row)) -> Result<()> {
+pub(super) fn all(fixture: &Fixture, add: &mut dyn FnMut(Row)) -> Result<()> {
     for client in CLIENTS {
         add(Row {
             name: client.name(),
             role: "client",
             protocol: client.protocol.into(),
-            up: client.go(place, Direction::Up)?,
-            down: client.go(place, Direction::Down)?,
+            up: client.go(fixture, Direction::Up)?,
+            down: client.go(fixture, Direction::Down)?,
         });
     }
     Ok(())
@@ -168,7 +168,7 @@ impl Client {
         }
     }
 
-    fn go(&self, place: &Place, direction: Direction) -> Result<Trip> {
+    fn go(&self, fixture: &Fixture, direction: Direction) -> Result<Trip> {
         let arguments = if direction == Direction::Up { self.up } else { self.down };
         if arguments.is_empty() {
             return Ok(Trip::None);
@@ -176,14 +176,14 @@ impl Client {
         let program = if self.program == "python" { Some(python()?) } else { find(self.program) };
         let Some(program) = program else { return Ok(Trip::Missing(self.program.into())) };
         let mut command = Command::new(program);
-        let values = Values::of(place, self.protocol)?;
+        let values = Values::of(fixture, self.protocol)?;
         command.args(arguments.iter().map(|argument| values.fill(argument)));
-        command.env("NODE_EXTRA_CA_CERTS", place.server.certificate()).env("GOFLAGS", "-mod=mod");
-        command.current_dir(place.folder.path());
+        command.env("NODE_EXTRA_CA_CERTS", fixture.server.certificate()).env("GOFLAGS", "-mod=mod");
+        command.current_dir(fixture.folder.path());
         Ok(match direction {
-            Direction::Up => place.trip(&mut command, &place.saved()),
-            Direction::Down if self.keeps => place.trip(&mut command, &place.back()),
-            Direction::Down => place.dropped(&mut command),
+            Direction::Up => fixture.trip(&mut command, &fixture.saved()),
+            Direction::Down if self.keeps => fixture.trip(&mut command, &fixture.back()),
+            Direction::Down => fixture.dropped(&mut command),
         })
     }
 }
@@ -192,17 +192,17 @@ impl Client {
 struct Values(Vec<(&'static str, String)>);
 
 impl Values {
-    fn of(place: &Place, protocol: &str) -> Result<Self> {
+    fn of(fixture: &Fixture, protocol: &str) -> Result<Self> {
         let protocol = record::Protocol::by_name(protocol);
-        let base = protocol.map(|protocol| place.server.url(protocol, "")).unwrap_or_default();
+        let base = protocol.map(|protocol| fixture.server.url(protocol, "")).unwrap_or_default();
         let text = |path: &Path| path.to_string_lossy().into_owned();
         Ok(Self(vec![
             ("url", format!("{base}/up.bin")),
             ("base", base),
-            ("blob", text(&place.blob())),
-            ("back", text(&place.back())),
-            ("folder", text(place.folder.path())),
-            ("ca", text(place.server.certificate())),
+            ("blob", text(&fixture.blob())),
+            ("back", text(&fixture.back())),
+            ("folder", text(fixture.folder.path())),
+            ("ca", text(fixture.server.certificate())),
             ("peers", text(&peer_file(""))),
         ]))
     }

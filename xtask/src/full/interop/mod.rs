@@ -5,7 +5,7 @@
 //! most of them.
 
 mod clients;
-mod place;
+mod fixture;
 mod servers;
 
 use std::{
@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use self::place::Place;
+use self::fixture::Fixture;
 use super::{Context, outcome::Outcome};
 use crate::workspace::Metadata;
 
@@ -46,15 +46,15 @@ struct Row {
 }
 
 pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
-    let place = Place::prepare(context.program)?;
+    let fixture = Fixture::prepare(context.program)?;
     let mut outcome = Outcome::default();
     outcome.row(["program", "as", "protocol", "up", "down"]);
     let mut missing = Vec::new();
-    clients::all(&place, &mut |row| add(row, &mut missing, &mut outcome))?;
-    servers::all(&place, &mut |row| add(row, &mut missing, &mut outcome))?;
+    clients::all(&fixture, &mut |row| add(row, &mut missing, &mut outcome))?;
+    servers::all(&fixture, &mut |row| add(row, &mut missing, &mut outcome))?;
     missing.dedup();
     outcome.notes.extend(missing.into_iter().map(|program| format!("not available: {program}")));
-    outcome.notes.push(format!("Each way moves {} bytes, whose content is compared.", place::SIZE));
+    outcome.notes.push(format!("Each way moves {} bytes, whose content is compared.", fixture::SIZE));
     Ok(outcome)
 }
 

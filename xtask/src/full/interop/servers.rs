@@ -10,9 +10,9 @@ use anyhow::{Context as _, Result};
 use record::Protocol;
 
 use super::{
-    Place, Row, Trip, filled, find, peer_file,
-    place::{Ended, free_port, started},
-    python, read,
+    Fixture, Row, Trip, filled, find,
+    fixture::{Ended, free_port, started},
+    peer_file, python, read,
 };
 
 /// One program as a server or a proxy: an entry of [`SERVERS`]. Arguments and configurations may contain `{config}`,
@@ -86,28 +86,28 @@ const fn server(
 }
 
 /// Runs all servers and proxies in both directions.
-pub(super) fn all(place: &Place, add: &mut dyn FnMut(Row)) -> Result<()> {
+pub(super) fn all(fixture: &Fixture, add: &mut dyn FnMut(Row)) -> Result<()> {
     for server in SERVERS {
         let program = if server.program == "python" { Some(python()?) } else { find(server.program) };
         let running = match program {
             None => Err(Trip::Missing(server.program.into())),
             Some(program) => {
-                Running::start(server, &program, place).map_err(|e| Trip::Failed(format!("{e:#}")))
+                Running::start(server, &program, fixture).map_err(|e| Trip::Failed(format!("{e:#}")))
             }
         };
         for (protocol, port) in server.protocols {
-            add(server.row(place, &running, protocol, port)?);
+            add(server.row(fixture, &running, protocol, port)?);
         }
     }
     Ok(())
 }
 
 impl Server {
-    fn row(&self, place: &Place, running: &Result<Running, Trip>, name: &str, port: &str) -> Result<Row> {
+    fn row(&self, fixture: &Fixture, running: &Result<Running, Trip>, name: &str, port: &str) -> Result<Row> {
         let protocol = Protocol::by_name(name).context("no such protocol")?;
         let (up, down) = match running {
             Ok(running) => {
-                (running.up(self, place, protocol, port), running.down(self, place, protocol, port))
+                (running.up(self, fixture, protocol, port), running.down(self, fixture, protocol, port))
             }
             Err(Trip::Missing(program)) => (Trip::Missing(program.clone()), Trip::Missing(program.clone())),
             Err(Trip::Failed(reason)) => (Trip::Failed(reason.clone()), Trip::None),
@@ -130,7 +130,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(server: &Server, program: &Path, place: &Place) -> Result<Self> {
+    fn start(server: &Server, program: &Path, fixture: &Fixture) -> Result<Self> {
         let folder = tempfile::tempdir().context("no temporary folder")?;
         fs::create_dir(folder.path().join("files")).context("no folder for files")?;
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
@@ -147,7 +147,7 @@ impl Running {
             ("cert", text(cert)),
             ("key", text(key)),
             ("both", text(both)),
-            ("upstream", place.server.cleartext().to_owned()),
+            ("upstream", fixture.server.cleartext().to_owned()),
             ("modules", "/usr/lib/apache2/modules".to_owned()),
             ("peers", text(peer_file(""))),
             ("config", text(folder.path().join("config"))),
@@ -168,8 +168,8 @@ impl Running {
         format!("{}://localhost:{}/up.bin", protocol.scheme(), value(&self.values, port))
     }
 
-    fn client(&self, place: &Place, command: &str, protocol: &Protocol, port: &str) -> Command {
-        let mut client = Command::new(&place.program);
+    fn client(&self, fixture: &Fixture, command: &str, protocol: &Protocol, port: &str) -> Command {
+        let mut client = Command::new(&fixture.program);
         client.args([command, &self.url(protocol, port), "--protocol", protocol.name, "--quiet"]);
         if protocol.is_encrypted() {
             client.args(["--cacert", value(&self.values, "cert")]);
@@ -178,26 +178,26 @@ impl Running {
     }
 
     /// Returns the file of an upload, which the server or the `serve` behind a proxy has saved.
-    fn stored(&self, server: &Server, place: &Place) -> PathBuf {
-        if server.role == "proxy" { place.saved() } else { self.folder.path().join("files/up.bin") }
+    fn stored(&self, server: &Server, fixture: &Fixture) -> PathBuf {
+        if server.role == "proxy" { fixture.saved() } else { self.folder.path().join("files/up.bin") }
     }
 
-    fn up(&self, server: &Server, place: &Place, protocol: &Protocol, port: &str) -> Trip {
+    fn up(&self, server: &Server, fixture: &Fixture, protocol: &Protocol, port: &str) -> Trip {
         if !server.takes_uploads {
             return Trip::None;
         }
-        let mut client = self.client(place, "send", protocol, port);
-        client.arg("--payload").arg(format!("file:{}", place.blob().display()));
-        place.trip(&mut client, &self.stored(server, place))
+        let mut client = self.client(fixture, "send", protocol, port);
+        client.arg("--payload").arg(format!("file:{}", fixture.blob().display()));
+        fixture.trip(&mut client, &self.stored(server, fixture))
     }
 
-    fn down(&self, server: &Server, place: &Place, protocol: &Protocol, port: &str) -> Trip {
-        if let Err(error) = fs::copy(place.blob(), self.stored(server, place)) {
+    fn down(&self, server: &Server, fixture: &Fixture, protocol: &Protocol, port: &str) -> Trip {
+        if let Err(error) = fs::copy(fixture.blob(), self.stored(server, fixture)) {
             return Trip::Failed(error.to_string());
         }
-        let mut client = self.client(place, "fetch", protocol, port);
-        client.arg("-o").arg(place.back());
-        place.trip(&mut client, &place.back())
+        let mut client = self.client(fixture, "fetch", protocol, port);
+        client.arg("-o").arg(fixture.back());
+        fixture.trip(&mut client, &fixture.back())
     }
 }
 

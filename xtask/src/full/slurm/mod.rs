@@ -31,7 +31,7 @@ const JOBS: [(&str, Run); 5] = [
     ("the job is cancelled", cancelled),
 ];
 
-type Run = fn(&Place<'_>, &mut Outcome) -> Result<()>;
+type Run = fn(&ClusterJob<'_>, &mut Outcome) -> Result<()>;
 
 pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
     if let Some(program) = cluster::missing() {
@@ -43,7 +43,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
     for (name, run) in JOBS {
         // A node that has died stays down, so each job gets a new cluster.
         let cluster = Cluster::start()?;
-        run(&Place { name, program: context.program, cluster: &cluster }, &mut outcome)?;
+        run(&ClusterJob { name, program: context.program, cluster: &cluster }, &mut outcome)?;
     }
     outcome.notes.push(version(context.program, "--version")?);
     let slurm = version(Path::new("slurmd"), "-V")?;
@@ -59,13 +59,13 @@ fn version(program: &Path, flag: &str) -> Result<String> {
 }
 
 /// A job on a cluster.
-struct Place<'a> {
+struct ClusterJob<'a> {
     name: &'a str,
     program: &'a Path,
     cluster: &'a Cluster,
 }
 
-impl Place<'_> {
+impl ClusterJob<'_> {
     fn results(&self) -> PathBuf {
         self.cluster.path("results")
     }
@@ -150,13 +150,13 @@ impl Place<'_> {
     }
 }
 
-fn together(place: &Place<'_>, outcome: &mut Outcome) -> Result<()> {
-    let mut job =
-        place.submit(place.program, &["--protocol", "h3", "--size", "64MiB", "--limit-rate", "32MiB"])?;
-    place.ended(&mut job, 0, 2, outcome)
+fn together(cluster_job: &ClusterJob<'_>, outcome: &mut Outcome) -> Result<()> {
+    let mut job = cluster_job
+        .submit(cluster_job.program, &["--protocol", "h3", "--size", "64MiB", "--limit-rate", "32MiB"])?;
+    cluster_job.ended(&mut job, 0, 2, outcome)
 }
 
-fn together_over_h2(place: &Place<'_>, outcome: &mut Outcome) -> Result<()> {
+fn together_over_h2(cluster_job: &ClusterJob<'_>, outcome: &mut Outcome) -> Result<()> {
     let flags = [
         "--protocol",
         "h2",
@@ -169,36 +169,36 @@ fn together_over_h2(place: &Place<'_>, outcome: &mut Outcome) -> Result<()> {
         "--streams",
         "2",
     ];
-    let mut job = place.submit(place.program, &flags)?;
-    place.ended(&mut job, 0, 2, outcome)
+    let mut job = cluster_job.submit(cluster_job.program, &flags)?;
+    cluster_job.ended(&mut job, 0, 2, outcome)
 }
 
-fn late(place: &Place<'_>, outcome: &mut Outcome) -> Result<()> {
-    let program = place.cluster.path("late");
-    fs::write(&program, LATE.replace("PROGRAM", &place.program.display().to_string()))?;
+fn late(cluster_job: &ClusterJob<'_>, outcome: &mut Outcome) -> Result<()> {
+    let program = cluster_job.cluster.path("late");
+    fs::write(&program, LATE.replace("PROGRAM", &cluster_job.program.display().to_string()))?;
     fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    let mut job = place.submit(&program, &["--size", "64MiB", "--limit-rate", "32MiB"])?;
-    place.ended(&mut job, 1, 1, outcome)?;
-    place.says(outcome, "s ago: the clock of this machine says");
-    place.says(outcome, "2 senders were expected, but 1 have records");
+    let mut job = cluster_job.submit(&program, &["--size", "64MiB", "--limit-rate", "32MiB"])?;
+    cluster_job.ended(&mut job, 1, 1, outcome)?;
+    cluster_job.says(outcome, "s ago: the clock of this machine says");
+    cluster_job.says(outcome, "2 senders were expected, but 1 have records");
     Ok(())
 }
 
-fn dead_node(place: &Place<'_>, outcome: &mut Outcome) -> Result<()> {
+fn dead_node(cluster_job: &ClusterJob<'_>, outcome: &mut Outcome) -> Result<()> {
     // The transfer takes longer than the time after which a silent node counts as down.
-    let mut job =
-        place.submit(place.program, &["--protocol", "h3", "--size", "64MiB", "--limit-rate", "4MiB"])?;
-    place.begun(1)?;
-    let sender = place.results().join("senders/sender-1").display().to_string();
-    place.cluster.kill_node(cluster::NODES[2])?;
+    let mut job = cluster_job
+        .submit(cluster_job.program, &["--protocol", "h3", "--size", "64MiB", "--limit-rate", "4MiB"])?;
+    cluster_job.begun(1)?;
+    let sender = cluster_job.results().join("senders/sender-1").display().to_string();
+    cluster_job.cluster.kill_node(cluster::NODES[2])?;
     for (pid, parent) in processes(&sender).into_iter().filter(|(_, parent)| is_step(*parent)) {
         // If a node loses power, the process that runs the step and the sender die as well.
         kill(parent, Signal::SIGKILL).context("cannot kill the step")?;
         kill(pid, Signal::SIGKILL).context("cannot kill the sender")?;
     }
-    place.ended(&mut job, 1, 1, outcome)?;
-    place.says(outcome, "sender-1 holds no records: its sender did not end");
-    place.says(outcome, "2 senders were expected, but 1 have records");
+    cluster_job.ended(&mut job, 1, 1, outcome)?;
+    cluster_job.says(outcome, "sender-1 holds no records: its sender did not end");
+    cluster_job.says(outcome, "2 senders were expected, but 1 have records");
     Ok(())
 }
 
@@ -207,10 +207,10 @@ fn is_step(pid: nix::unistd::Pid) -> bool {
     fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("slurmstepd"))
 }
 
-fn cancelled(place: &Place<'_>, outcome: &mut Outcome) -> Result<()> {
-    let mut job = place.submit(place.program, &["--size", "64MiB"])?;
-    place.begun(0)?;
-    let cancelled = place.cluster.command("scancel").args(["--user", "root"]).status();
+fn cancelled(cluster_job: &ClusterJob<'_>, outcome: &mut Outcome) -> Result<()> {
+    let mut job = cluster_job.submit(cluster_job.program, &["--size", "64MiB"])?;
+    cluster_job.begun(0)?;
+    let cancelled = cluster_job.cluster.command("scancel").args(["--user", "root"]).status();
     cancelled.context("cannot start scancel")?;
-    place.ended(&mut job, 130, 0, outcome)
+    cluster_job.ended(&mut job, 130, 0, outcome)
 }

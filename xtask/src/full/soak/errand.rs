@@ -19,7 +19,7 @@ use transport::{Body, Connection, Peer, Trust, body};
 use crate::study::Server;
 
 /// The server, and a folder for files that clients save.
-pub(super) struct Place<'a> {
+pub(super) struct Fixture<'a> {
     pub(super) server: &'a Server,
     pub(super) scratch: &'a Path,
 }
@@ -90,17 +90,17 @@ impl Errand {
     }
 
     /// Runs the errand.
-    pub(super) fn run(self, place: &Place<'_>, number: u64) -> Result<()> {
+    pub(super) fn run(self, fixture: &Fixture<'_>, number: u64) -> Result<()> {
         let name = format!("/body-{}", number % NAMES);
         let client = |command: &str, path: &str, flags: &[&str]| {
-            place.server.client(command, self.protocol, path, flags)
+            fixture.server.client(command, self.protocol, path, flags)
         };
         match self.kind {
             Kind::Upload(size) => succeed(client("send", &name, &["--size", size])),
             Kind::Download(size) => succeed(client("fetch", &format!("/?size={size}"), &[])),
             Kind::Return => {
                 let (name, file) =
-                    (format!("/own-{}", number % NAMES), place.scratch.join(number.to_string()));
+                    (format!("/own-{}", number % NAMES), fixture.scratch.join(number.to_string()));
                 succeed(client("send", &name, &["--size", "3MiB"]))?;
                 succeed(client("fetch", &name, &["-o", &file.to_string_lossy()]))?;
                 ensure!(fs::metadata(&file)?.len() == 3 << 20, "the file has another size");
@@ -114,7 +114,7 @@ impl Errand {
                 &name,
                 &["--size", "600KiB", "--limit-rate", "200KiB", "--chunk-size", "4KiB"],
             )),
-            Kind::Cancels => cancel(place.server, self.protocol),
+            Kind::Cancels => cancel(fixture.server, self.protocol),
         }
     }
 }

@@ -26,7 +26,7 @@ use run::DISK_THREADS;
 use stats::median;
 
 use self::{
-    errand::{Errand, Place},
+    errand::{Errand, Fixture},
     flatness::Growth,
 };
 use super::{Context, outcome::Outcome, watched::Holding};
@@ -93,15 +93,15 @@ pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
     let sink = format!("save:{}", saved.display());
     let log = folder.path().join("serve.log");
     let server = Server::logging(context.program, &["--sink", &sink, "--idle-timeout", IDLE], &log)?;
-    let place = Place { server: &server, scratch: &scratch };
+    let fixture = Fixture { server: &server, scratch: &scratch };
     let (errands, mut outcome) = (Log::default(), Outcome::default());
     let period = Duration::from_secs(60 * context.soak_minutes);
 
     // First, one errand of each kind runs over each protocol, so that everything has been used once.
-    traffic(&place, &errands, period / 10, Errand::KINDS);
+    traffic(&fixture, &errands, period / 10, Errand::KINDS);
     sleep(QUIET);
     let before = Holding::of(server.pid())?;
-    let samples = soak(&place, &errands, period)?;
+    let samples = soak(&fixture, &errands, period)?;
     sleep(QUIET);
     let after = Holding::of(server.pid())?;
 
@@ -121,7 +121,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Outcome> {
 }
 
 /// Runs errands for a period, and at least `least` of them.
-fn traffic(place: &Place<'_>, log: &Log, period: Duration, least: u64) {
+fn traffic(fixture: &Fixture<'_>, log: &Log, period: Duration, least: u64) {
     let (began, next) = (Stamp::now(), AtomicU64::new(0));
     scope(|scope| {
         for _ in 0..WORKERS {
@@ -132,7 +132,7 @@ fn traffic(place: &Place<'_>, log: &Log, period: Duration, least: u64) {
                         return;
                     }
                     let errand = Errand::nth(number);
-                    if let Err(error) = errand.run(place, number) {
+                    if let Err(error) = errand.run(fixture, number) {
                         log.fail(format!("{errand:?}: {error:#}"));
                     }
                     log.run.fetch_add(1, Ordering::Relaxed);
@@ -143,14 +143,14 @@ fn traffic(place: &Place<'_>, log: &Log, period: Duration, least: u64) {
 }
 
 /// Samples the server during the traffic.
-fn soak(place: &Place<'_>, log: &Log, period: Duration) -> Result<Vec<(f64, Holding)>> {
+fn soak(fixture: &Fixture<'_>, log: &Log, period: Duration) -> Result<Vec<(f64, Holding)>> {
     let began = Stamp::now();
     let interval = (period / SAMPLES).max(Duration::from_millis(500));
     scope(|scope| {
-        let traffic = scope.spawn(|| traffic(place, log, period, 0));
+        let traffic = scope.spawn(|| traffic(fixture, log, period, 0));
         let mut samples = Vec::new();
         while !traffic.is_finished() && began.elapsed() < period {
-            samples.push((began.elapsed().as_secs_f64(), Holding::of(place.server.pid())?));
+            samples.push((began.elapsed().as_secs_f64(), Holding::of(fixture.server.pid())?));
             sleep(interval);
         }
         Ok(samples)

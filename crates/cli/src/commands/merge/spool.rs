@@ -13,10 +13,10 @@ use std::{
 use analyse::{Merge, Merged, Spans};
 use anyhow::Context as _;
 use jiff::Timestamp;
-use record::{Record, Results};
+use record::{Record, Results, quoted};
 
 use super::Stop;
-use crate::{exit::Usage, input::read_each_if_any};
+use crate::{exit::Usage, input::read_each_as_is};
 
 /// The most by which the clock of another machine may be ahead of this one. Clocks that are set by NTP differ by
 /// milliseconds, and others by seconds. If a run seems to start further in the future, its clock is wrong.
@@ -55,7 +55,7 @@ impl Spool {
     /// Adds the records of a file or folder. Returns whether it has any.
     pub(super) fn read(&mut self, path: &Path) -> anyhow::Result<bool> {
         let mut outcome = Ok(());
-        let has_any = read_each_if_any(path, |record| {
+        let has_any = read_each_as_is(path, |record| {
             if outcome.is_ok() {
                 outcome = self.add(&record, path);
             }
@@ -103,6 +103,7 @@ impl Spool {
 fn started(record: &Record, path: &Path) -> Result<i64, Usage> {
     let text = &record.started_at;
     let start: Timestamp = text.parse().map_err(|_| {
+        let text = quoted(text);
         Usage::new(format!("{}: '{text}' is not a time; started_at must be as in RFC 3339", path.display()))
     })?;
     let ahead = Duration::try_from(start.duration_since(Timestamp::now())).unwrap_or_default();

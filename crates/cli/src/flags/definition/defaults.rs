@@ -22,6 +22,10 @@ pub(super) fn state(command: Command) -> Command {
             let command = of_limits(command, Some(&Limits::for_any_peer(Profile::default())));
             stated(command, [("size", Upload::SIZE.to_string())])
         }
+        "conform" => command.mut_arg("size", |arg| {
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            arg.help(format!("{help}; at least {LEAST_BODY}"))
+        }),
         "fetch" => of_limits(command, Some(&Limits::for_any_peer(Profile::default()))),
         "serve" => {
             let options = serve::Options::default();

@@ -167,9 +167,9 @@ const CONFORMANCE: Group = Group {
 
 /// The groups of a command. The first group that has a flag counts.
 struct Groups {
-    /// The groups whose common flags short help has.
+    /// The groups whose common flags `-h` shows.
     main: &'static [&'static Group],
-    /// The groups that only long help has.
+    /// The groups whose flags only `--help` shows.
     rare: &'static [&'static Group],
 }
 

@@ -86,7 +86,7 @@ const PLAN: &[Example] = &[
         "Windows for 500 uploads at once over a long path, in 256 MiB",
     ),
     (
-        "longhaul plan --rate 100Mbit --rtt 30ms --readers 10000 --memory 4GiB --end sender --json",
+        "longhaul plan --rate 100Mbit --rtt 30ms --readers 1000 --memory 4GiB --end sender --json",
         "Buffers of a server whose clients stand still, for a program",
     ),
 ];
@@ -243,12 +243,19 @@ fn environment(command: &str) -> &'static [(&'static str, &'static str)] {
     const LOG: (&str, &str) = ("LONGHAUL_LOG", "level of the log on stderr: error, warn, info or debug");
     const KEYS: (&str, &str) = ("SSLKEYLOGFILE", "file to append the secrets of connections to");
     const NO_COLOR: (&str, &str) = ("NO_COLOR", "no colours, if it has any value");
+    const FOLDER: (&str, &str) = ("TMPDIR", "folder for temporary files");
+    const ROOTS: (&str, &str) = ("SSL_CERT_FILE", "file of roots that are trusted in place of the system's");
+    const ROOT_FOLDER: (&str, &str) = ("SSL_CERT_DIR", "folders of such roots, with colons between them");
     match command {
-        "bench" | "prove" | "reproduce" => &[LOG, KEYS, NO_COLOR, ("TMPDIR", "folder for temporary files")],
-        "conform" => &[KEYS, NO_COLOR, ("TMPDIR", "folder for temporary files")],
+        "bench" | "prove" => &[LOG, KEYS, NO_COLOR, ROOTS, ROOT_FOLDER, FOLDER],
+        "reproduce" => &[LOG, KEYS, NO_COLOR, FOLDER],
+        "conform" => &[KEYS, NO_COLOR, ROOTS, ROOT_FOLDER, FOLDER],
         "serve" => &[LOG, KEYS, NO_COLOR, ("TMPDIR", "folder for the file of the self-signed certificate")],
-        "send" => &[LOG, KEYS, NO_COLOR, ("XDG_STATE_HOME", "folder for the states of resumable uploads")],
-        "fetch" => &[LOG, KEYS, NO_COLOR],
+        "send" => {
+            const STATES: (&str, &str) = ("XDG_STATE_HOME", "folder for the states of resumable uploads");
+            &[LOG, KEYS, NO_COLOR, ROOTS, ROOT_FOLDER, STATES]
+        }
+        "fetch" => &[LOG, KEYS, NO_COLOR, ROOTS, ROOT_FOLDER],
         _ => &[NO_COLOR],
     }
 }
@@ -303,8 +310,12 @@ fn text(section: &Section) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
+    use run::path_plan::plan;
+
     use super::*;
-    use crate::flags::definition;
+    use crate::flags::{self, definition};
 
     /// Returns the words of a command line up to a pipe or a redirection.
     fn words(line: &str) -> Vec<String> {
@@ -330,6 +341,18 @@ mod tests {
                 parsed.as_ref().is_ok() || !parsed.as_ref().unwrap_err().use_stderr(),
                 "{line}: {parsed:?}"
             );
+        }
+    }
+
+    #[test]
+    fn the_examples_of_a_plan_fit_into_their_memory() {
+        for (line, _) in PLAN {
+            let words: Vec<OsString> = words(line).iter().map(OsString::from).collect();
+            let Ok(flags::Command::Plan(args)) = flags::parse_from(&words) else { panic!("{line}") };
+            let demand = args.demand().unwrap();
+            for protocol in args.protocols().unwrap() {
+                assert!(plan(protocol, &demand).best.is_some(), "{line}: {}", protocol.name);
+            }
         }
     }
 

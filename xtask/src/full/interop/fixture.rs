@@ -28,7 +28,7 @@ const WAY: Duration = Duration::from_secs(180);
 const START: Duration = Duration::from_secs(60);
 
 /// A `serve` that saves uploads, the content, and a folder for received files.
-pub(super) struct Place {
+pub(super) struct Fixture {
     pub(super) program: PathBuf,
     pub(super) folder: TempDir,
     pub(super) server: Server,
@@ -44,20 +44,24 @@ impl Drop for Ended {
     }
 }
 
-impl Place {
+impl Fixture {
     pub(super) fn prepare(program: &Path) -> Result<Self> {
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let saved = folder.path().join("saved");
         fs::create_dir(&saved).context("no folder to save into")?;
         let sink = format!("save:{}", saved.display());
         let server = Server::logging(program, &["--sink", &sink], &folder.path().join("serve.log"))?;
-        let place = Self { program: program.to_owned(), folder, server };
+        let fixture = Self { program: program.to_owned(), folder, server };
         let plain = Protocol::by_name("h1c").context("no such protocol")?;
-        let blob = place.blob();
-        let made =
-            place.server.client("fetch", plain, &format!("/?size={SIZE}"), &["-o", &blob.to_string_lossy()]);
+        let blob = fixture.blob();
+        let made = fixture.server.client(
+            "fetch",
+            plain,
+            &format!("/?size={SIZE}"),
+            &["-o", &blob.to_string_lossy()],
+        );
         ensure!(quiet(made).status()?.success(), "cannot make the content");
-        Ok(place)
+        Ok(fixture)
     }
 
     /// Returns the file with the content.
