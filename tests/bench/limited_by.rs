@@ -88,11 +88,13 @@ fn a_send_buffer_that_keeps_bytes_until_they_are_acknowledged_is_named_with_its_
     assert!(limit["evidence"].as_str().unwrap().starts_with("32KiB per "), "{limit}");
 }
 
-/// A larger send buffer would not help: the body has two of them, and the congestion window grows for six round trips.
+/// A larger send buffer would not help: the body has two of them, and the congestion window grows for six round trips. Windows
+/// of the receiver are large from the start.
 #[test]
 fn a_congestion_window_that_grows_for_most_of_the_run_is_named() {
-    let limit = sent_far(0, &["--size", "2MiB"]);
-    assert_eq!(limit["cause"], "congestion-window", "{limit}");
+    let windows = ["--quic-window", "16MiB", "--quic-connection-window", "16MiB"];
+    let path = ["--size", "2MiB", "--network", "rtt=60ms"];
+    assert_cause(&limited("h3", &[&path[..], &windows].concat()), "congestion-window");
 }
 
 #[test]
