@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn defaults_are_lowered_to_the_memory_there_is() {
-        for mib in [128, 256, 400] {
+        for mib in [144, 256, 400] {
             let mut options = saving();
             let notes = options.fit(&machine(mib, 1 << 16), Asked::default()).unwrap();
             assert_eq!(notes.len(), 4, "{notes:?}");
@@ -295,7 +295,7 @@ mod tests {
     fn limits_asked_for_are_kept_or_refused() {
         let asked = Asked { connections: true, ..Asked::default() };
         let mut options = Options { max_connections: 512, ..saving() };
-        options.fit(&machine(400, 1 << 16), asked).unwrap();
+        options.fit(&machine(640, 1 << 16), asked).unwrap();
         assert_eq!(options.max_connections, 512);
         assert!(options.max_requests < 1024);
         let error = options.fit(&machine(64, 1 << 16), asked).unwrap_err().to_string();

@@ -200,7 +200,7 @@ mod tests {
         heads.settle();
         assert!(!heads.take_excess() && is_read(&heads), "a single frame is bounded by its own limit");
         heads.begun(16 << 10);
-        heads.continued(16 << 10);
+        heads.continued(48 << 10);
         assert!(!heads.take_excess());
         heads.continued(1);
         heads.settle();
