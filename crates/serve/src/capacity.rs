@@ -334,7 +334,7 @@ mod tests {
         };
         let (small, large) = (worst(16 << 10, 100), worst(64 << 10, 100));
         // Measured: 140 KiB for 1,985 fields without a value, whose list counts 64 KiB.
-        assert!(large.0 - small.0 > 48 * 7 << 10 && large.1 - small.1 > 48 * 7 << 10);
+        assert!(large.0 - small.0 > (48 * 7) << 10 && large.1 - small.1 > (48 * 7) << 10);
         assert!(worst(16 << 10, 1000).1 > small.1);
     }
 
