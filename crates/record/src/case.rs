@@ -145,7 +145,7 @@ impl Case {
         self.body.0.saturating_mul(self.bodies())
     }
 
-    /// Returns the case with its protocol and its recorded name in [`printable`](crate::printable) form.
+    /// Returns the case with its protocol and its recorded name in [`printable`](crate::printable()) form.
     pub(crate) fn printable(mut self) -> Self {
         let name = self.key().to_string();
         if !is_printable(&name) {

@@ -40,7 +40,7 @@ pub struct Damage {
     pub repeated: usize,
 }
 
-/// A line of a file that is not a record. The reason may quote the line, so it is in [`printable`] form.
+/// A line of a file that is not a record. The reason may quote the line, so it is in [`printable()`] form.
 #[derive(Debug, thiserror::Error)]
 #[error("{}:{line}: not a record: {}", path.display(), printable(&source.to_string()))]
 pub struct DamagedLine {
