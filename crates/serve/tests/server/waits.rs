@@ -10,7 +10,7 @@ use tokio::{
     io::AsyncWriteExt as _,
     time::{sleep, timeout},
 };
-use transport::{Peer, Trust, body};
+use transport::{Body, Peer, Trust, body};
 
 use crate::running::{Answer, PROTOCOLS, Running, read, request};
 
@@ -21,6 +21,18 @@ fn narrow() -> Limits {
         limits.set(limit, LimitValue::Bytes(1 << 14)).unwrap();
     }
     limits
+}
+
+/// Reads a body with a pause of `per_byte` for each byte, and returns its length.
+async fn read_slowly(protocol: &str, mut body: Body, per_byte: Duration) -> usize {
+    let mut received = 0;
+    while let Some(frame) = body.frame().await {
+        let data = frame.unwrap_or_else(|error| panic!("{protocol}: {error} after {received}")).into_data();
+        let length = data.map_or(0, |data| data.len());
+        received += length;
+        sleep(per_byte * u32::try_from(length).unwrap()).await;
+    }
+    received
 }
 
 #[tokio::test]
@@ -35,15 +47,9 @@ async fn a_slow_reader_gets_all_bytes_of_a_large_chunk() {
         async move {
             let connection = server.dial_with(protocol, &narrow()).await;
             let get = request(protocol, Method::GET, "/?size=256KiB&chunk=256KiB", body::empty());
-            let mut body = connection.exchange(get).await.unwrap().into_body();
-            let mut received = 0;
+            let body = connection.exchange(get).await.unwrap().into_body();
             // At 64 KiB/s, the one chunk takes four idle timeouts.
-            while let Some(frame) = body.frame().await {
-                let length = frame.unwrap_or_else(|error| panic!("{protocol}: {error} after {received}"));
-                let length = length.into_data().map_or(0, |data| data.len());
-                received += length;
-                sleep(Duration::from_micros(length as u64 * 15)).await;
-            }
+            let received = read_slowly(protocol, body, Duration::from_micros(15)).await;
             assert_eq!(received, LENGTH, "{protocol}");
         }
     });
@@ -68,15 +74,9 @@ async fn a_slow_reader_of_a_unix_socket_gets_all_bytes_of_large_chunks() {
             let transport = transport::by_name(protocol).unwrap();
             let connection = transport.connect(&peer, &narrow()).await.unwrap();
             let get = request(protocol, Method::GET, "/?size=2MiB&chunk=1MiB", body::empty());
-            let mut body = connection.exchange(get).await.unwrap().into_body();
-            let mut received = 0;
+            let body = connection.exchange(get).await.unwrap().into_body();
             // At 400 KiB/s, each chunk takes more than two idle timeouts.
-            while let Some(frame) = body.frame().await {
-                let length = frame.unwrap_or_else(|error| panic!("{protocol}: {error} after {received}"));
-                let length = length.into_data().map_or(0, |data| data.len());
-                received += length;
-                sleep(Duration::from_nanos(length as u64 * 2400)).await;
-            }
+            let received = read_slowly(protocol, body, Duration::from_nanos(2400)).await;
             assert_eq!(received, LENGTH, "{protocol}");
         }
     });

@@ -170,6 +170,7 @@ impl Sending {
             let piece = rest.split_to(admitted.min(rest.len()));
             let (length, is_end) = (piece.len(), is_last && rest.is_empty());
             self.stream.send_data(piece, is_end).map_err(broken)?;
+            // The lock of the window is taken only if the queue can hold more pieces of this size than allowed.
             let may_be_long = length.saturating_mul(MOST_PIECES as usize) < longest_queue;
             if !is_end && may_be_long && self.share.as_ref().is_some_and(|share| share.is_long(length)) {
                 self.written().await?;

@@ -57,7 +57,7 @@ impl Refusals {
     }
 
     /// Notes that h2 has handed a request over, or that the client has reset its stream.
-    pub(super) fn is_over(&self, stream: u32) {
+    pub(super) fn forget(&self, stream: u32) {
         self.lock().opened.remove(&stream);
     }
 
@@ -122,13 +122,13 @@ mod tests {
     fn a_stream_that_ends_before_its_request_is_handed_over_is_refused_once() {
         let refusals = Refusals::default();
         [1, 3, 5, 7].into_iter().for_each(|stream| refusals.opened(stream));
-        refusals.is_over(1);
+        refusals.forget(1);
         refusals.answered(1);
         refusals.reset(1, 0);
         refusals.answered(3);
         refusals.reset(3, 7);
         refusals.reset(5, 1);
-        refusals.is_over(7);
+        refusals.forget(7);
         refusals.reset(7, 1);
         // The frames are trailers, and a frame of a stream that was never opened.
         refusals.opened(1);

@@ -75,11 +75,10 @@ pub(super) async fn start(
         tasks.spawn(opening.clone().follow_path(pings));
     }
     let waiting = guards.streams.saturating_add(MOST_REFUSED);
-    let bounds = (guards.streams, guards.header_count);
+    let (streams, fields) = (guards.streams, guards.header_count);
     let link = CountedLink { info, turns: turns.clone(), window: engine.window, opening: opening.clone() };
     Ok(DrivenSession::woken_by(wake, waiting, link, |arrivals, close| {
         let control = Arc::new(Control::new(close, opening, send_buffer, turns.clone()));
-        let (streams, fields) = bounds;
         let driven = turns.count(drive(connection, Reports { arrivals, streams, fields }, control, watch));
         async move {
             driven.await;
@@ -194,7 +193,9 @@ async fn accept(
 
 /// Answers a head that has too many fields. Returns the refusal.
 fn too_many_fields(mut respond: SendResponse<Bytes>, watch: Option<&Watch>) -> Error {
-    watch.iter().for_each(|watch| watch.refusals.is_over(respond.stream_id().as_u32()));
+    if let Some(watch) = watch {
+        watch.refusals.forget(respond.stream_id().as_u32());
+    }
     let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
     let mut response = Response::new(());
     *response.status_mut() = status;
@@ -245,7 +246,9 @@ fn incoming(
     control: &Arc<Control>,
     watch: Option<&Watch>,
 ) -> Incoming {
-    watch.iter().for_each(|watch| watch.refusals.is_over(respond.stream_id().as_u32()));
+    if let Some(watch) = watch {
+        watch.refusals.forget(respond.stream_id().as_u32());
+    }
     let counted = watch.map(|watch| watch.small_frames.stream(respond.stream_id().as_u32()));
     let unanswered = watch.map(|watch| watch.send_window.request());
     let windowed = control.opening.clone();

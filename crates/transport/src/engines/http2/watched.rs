@@ -86,7 +86,7 @@ impl FrameWatch for Watch {
             }
             Kind::Continuation(length) => self.heads.continued(length),
             Kind::Reset(_) => {
-                self.refusals.is_over(head.stream);
+                self.refusals.forget(head.stream);
                 self.send_window.reset(head.stream);
             }
             Kind::Credit(bytes) if head.stream == 0 => self.send_window.credit(bytes),
