@@ -46,7 +46,8 @@ fn ends_on_one_core_are_limited_by_their_processor() {
     let records = limited("h1c,h3", &["--size", "64MiB", "--affinity", "0:0", "--idle", "sleep"]);
     for record in records {
         let cause = record["limited_by"]["cause"].as_str().unwrap();
-        assert!(cause.ends_with("-cpu"), "{}", record["limited_by"]);
+        let (limit, ends) = (&record["limited_by"], [&record["sender"], &record["receiver"]]);
+        assert!(cause.ends_with("-cpu"), "{limit} {ends:?}");
     }
 }
 

@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ByEnd, End, Record};
+use crate::{ByEnd, CoreConditions, End, Record};
 use shares::Shares;
 
 /// The cause that limited the goodput of a run, with its evidence.
@@ -110,7 +110,7 @@ const PROCESSOR: f64 = 0.8;
 /// The least sum of the shares of the time in which the two ends need their processors, if the processors limit
 /// goodput.
 ///
-/// Ends that a full window holds back work in turns, and their sum is at most 1. Under load that left the ends half of
+/// Ends on two cores that a full window holds back work in turns, and their sum is at most 1. Under load that left the ends half of
 /// the time of two cores, HTTP/1.1, HTTP/2 and HTTP/3 had sums of 1.0 to 1.1 with windows of 16 to 64 KiB. With the
 /// default windows, the sums were 1.2 to 1.4.
 const TOGETHER: f64 = 1.18;
@@ -126,8 +126,9 @@ impl Record {
     ///
     /// 1. A body waited for an application for at least half of the time (`application_wait_s`).
     /// 2. An end needed its processor, or waited for it, for at least 80 % of the time, or both ends together for at
-    ///    least 118 % (`cpu`, `run_delay_s`). For an end that busy-polls, the wait counts in proportion to the share of
-    ///    work in its processor time. The busier end is the cause.
+    ///    least 118 % (`cpu`, `run_delay_s`), or for at least 80 % if they share one core (`conditions`). For an end
+    ///    that busy-polls, the wait counts in proportion to the share of work in its processor time. The busier end is
+    ///    the cause.
     /// 3. The body took at least 90 % of the rate of an emulated network, or the window of its relay was full
     ///    (`network`).
     /// 4. The counters of the sender's connection name a window, a buffer or the path (`send_waits`, `transport`).
@@ -158,11 +159,20 @@ impl Record {
             shares.iter().filter_map(|(_, shares)| shares.as_ref()).map(share).sum::<f64>()
         };
         let together = sum(Shares::processor);
-        if let Some(busy) = processor.filter(|(_, share)| *share >= PROCESSOR || together >= TOGETHER) {
+        let enough = if self.is_on_one_core() { PROCESSOR } else { TOGETHER };
+        if let Some(busy) = processor.filter(|(_, share)| *share >= PROCESSOR || together >= enough) {
             return on(busy);
         }
         let network = self.network_limit(elapsed, shares[End::Sender].as_ref(), sum(Shares::ready));
         network.or_else(|| processor.filter(|(_, share)| *share >= IN_TURNS).and_then(on))
+    }
+
+    /// Returns whether both ends were bound to the same core. Such ends work in turns whatever the windows are.
+    fn is_on_one_core(&self) -> bool {
+        let core = |end: &Option<CoreConditions>| end.as_ref().map(|conditions| conditions.core);
+        let cores = self.conditions.as_ref().map(|at| (core(&at.sender_core), core(&at.receiver_core)));
+        self.peer_host.is_none()
+            && cores.is_some_and(|(sender, receiver)| sender.is_some() && sender == receiver)
     }
 
     fn application(&self, end: End, share: f64) -> LimitedBy {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
-    Case, EndRecord, Fault, FaultKind, Limits, Outcome, QUIC_SEND_WINDOW, QUIC_WINDOW, QuicBlocked,
-    QuicStats, Rate, SOCKET_BUFFER, SendWaits, TcpBusy, TcpStats, TransportStats,
+    Case, Conditions, EndRecord, Fault, FaultKind, Limits, Outcome, QUIC_SEND_WINDOW, QUIC_WINDOW,
+    QuicBlocked, QuicStats, Rate, SOCKET_BUFFER, SendWaits, TcpBusy, TcpStats, TransportStats,
 };
 
 /// Returns a run of 64 MiB in 10 s, whose ends are idle for most of the time.
@@ -128,6 +128,27 @@ fn ends_that_work_at_the_same_time_are_not_held_back_by_a_window() {
     };
     assert_eq!(working(5.0, 5.0), Some(Cause::StreamWindow));
     assert_eq!(working(6.0, 7.0), Some(Cause::ReceiverCpu));
+}
+
+/// On one core, the other end is what an end waits for, not a window. The figures are of a run that left the sender idle
+/// for two thirds of the time.
+#[test]
+fn ends_on_one_core_are_held_back_by_it_and_by_no_window() {
+    let on = |cores: [u64; 2], peer_host: bool| {
+        cause("h2", |record| {
+            sender(record).send_waits = Some(SendWaits { credit: 1000, socket: 0 });
+            sender(record).transport = Some(TransportStats::Tcp(tcp()));
+            sender(record).cpu.user_s = Some(2.8);
+            record.receiver.as_mut().unwrap().cpu.user_s = Some(4.8);
+            let [sender_core, receiver_core] =
+                cores.map(|core| Some(CoreConditions { core, ..CoreConditions::default() }));
+            record.conditions = Some(Conditions { sender_core, receiver_core, ..Conditions::default() });
+            record.peer_host = peer_host.then(|| record.host.clone());
+        })
+    };
+    assert_eq!(on([1, 1], false), Some(Cause::ReceiverCpu));
+    assert_eq!(on([0, 1], false), Some(Cause::StreamWindow));
+    assert_eq!(on([1, 1], true), Some(Cause::StreamWindow), "the hosts count their cores for themselves");
 }
 
 #[test]
