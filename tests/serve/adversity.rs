@@ -155,12 +155,13 @@ fn a_certificate_that_is_expired_or_for_another_name_is_refused() {
         let (certificate_path, key_path) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
         fs::write(&certificate_path, params.self_signed(&key).unwrap().pem()).unwrap();
         fs::write(&key_path, key.serialize_pem()).unwrap();
-        let server = Server::start(&[
-            "--cert",
-            certificate_path.to_str().unwrap(),
-            "--key",
-            key_path.to_str().unwrap(),
-        ]);
+        let (certificate, key) = (certificate_path.to_str().unwrap(), key_path.to_str().unwrap());
+        let stderr = folder.path().join("stderr");
+        let server = Server::start_with_stderr(&["--cert", certificate, "--key", key], &stderr);
+        // The announcement follows the notes.
+        let warned =
+            fs::read_to_string(&stderr).unwrap().contains("certificate expired on 2000-01-01T00:00:00Z");
+        assert_eq!(warned, reason == "expired");
         for protocol in http().filter(|protocol| protocol.is_encrypted()).map(|protocol| protocol.name) {
             let (code, text) = reported(&server.client("fetch", protocol, "/", &[]));
             assert!(code == Some(1) && text.contains(reason), "{protocol}: {text}");

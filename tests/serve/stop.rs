@@ -1,9 +1,13 @@
 //! The end of a server: signals, ports, and notices to clients.
 
 use std::{
-    io::{Read as _, Write as _},
+    fs::File,
+    io::{ErrorKind, Read as _, Write as _, pipe},
     net::{TcpListener, TcpStream},
-    os::unix::process::ExitStatusExt as _,
+    os::{
+        fd::AsRawFd as _,
+        unix::{fs::OpenOptionsExt as _, process::ExitStatusExt as _},
+    },
     path::Path,
     process::Stdio,
     thread::sleep,
@@ -68,6 +72,45 @@ fn a_log_that_takes_no_line_stops_neither_transfers_nor_the_server() {
     }
 }
 
+/// Fills a pipe, which nobody reads, to its last byte.
+fn fill(pipe: &Path) {
+    // Opened anew, so that the other writers of the pipe stay blocking ones.
+    let mut filler = File::options().write(true).custom_flags(nix::libc::O_NONBLOCK).open(pipe).unwrap();
+    for length in [1000, 1] {
+        loop {
+            match filler.write_all(&vec![b'x'; length]) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reader_of_stderr_that_stops_delays_neither_transfers_nor_the_end() {
+    let out = Out::new();
+    let sink = format!("save:{}", out.text());
+    let upload = "PUT /a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n\r\n0";
+    let get = "GET /?size=1 HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let last = "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    // The second upload says that it replaces a file. The downloads have more lines than may wait.
+    let requests = upload.repeat(2) + &get.repeat(1100) + last;
+    for flags in [&[][..], &["--access-log"], &["--verbose", "--access-log", "--log-format", "json"]] {
+        let (_unread, stderr) = pipe().unwrap();
+        let path = format!("/proc/self/fd/{}", stderr.as_raw_fd());
+        let args = [&["--sink", &sink], flags].concat();
+        let server = Server::start_with_stderr(&args, Path::new(&path));
+        fill(Path::new(&path));
+        let answers = server.raw(requests.as_bytes());
+        let of = |status: &str| answers.matches(status).count();
+        assert_eq!([of("HTTP/1.1 201 "), of("HTTP/1.1 200 ")], [2, 1101], "{flags:?}: {answers}");
+        let began = Stamp::now();
+        assert_eq!(server.stop(Signal::SIGTERM), Some(0), "{flags:?}");
+        assert!(began.elapsed() < Duration::from_secs(10), "{flags:?}: {:?}", began.elapsed());
+    }
+}
+
 #[test]
 fn a_second_signal_ends_the_server_at_once() {
     let (server, _upload) = uploading();
@@ -123,6 +166,7 @@ fn guards_beyond_reason_are_usage_errors() {
         ("--idle-timeout", "25h"),
         ("--handshake-timeout", "25h"),
         ("--max-requests", "0"),
+        ("--min-chunk", "2MiB"),
         ("--max-connections-per-address", "0"),
     ] {
         let output = common::run(&["serve", flag, value]);

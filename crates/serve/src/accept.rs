@@ -1,6 +1,11 @@
 //! The acceptance of connections on one port, within the limits of a server, and the end of these connections.
 
-use std::{fs::File, time::Duration};
+use std::{
+    fs::File,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use nix::errno::Errno;
 use tokio::{
@@ -13,6 +18,7 @@ use transport::{Accepted, Error, Listener, Spread};
 
 use crate::{
     connection::ConnectionHandler,
+    content::Content,
     listeners::{Port, Sockets},
     occasional::Occasional,
     places::{Places, Refused},
@@ -39,6 +45,7 @@ pub(crate) async fn serve(
         listener: port.listener.as_ref(),
         handler: &handler,
         places: &places,
+        refusals: Refusals { content: handler.content.clone(), lines: Arc::default() },
         runtimes: spread.as_ref().map(Spread::runtimes).unwrap_or_default(),
     };
     tokio::select! {
@@ -81,11 +88,34 @@ fn report(ended: Result<(), JoinError>) {
     }
 }
 
+/// The refusals of connections on one port, which are counted and occasionally logged. Clones share both.
+#[derive(Clone)]
+struct Refusals {
+    content: Arc<Content>,
+    lines: Arc<Mutex<Occasional>>,
+}
+
+impl Refusals {
+    /// Reports the refusal of a connection of `peer`.
+    fn report(&self, peer: IpAddr, limit: Refused) {
+        self.content.refused_connection(limit);
+        let reason = match limit {
+            Refused::Address => "its address has too many connections",
+            Refused::Full => "there are too many connections",
+        };
+        let due = self.lines.lock().unwrap_or_else(PoisonError::into_inner).due();
+        if let Some(left_out) = due {
+            warn!("refused a connection of {peer} ({left_out} similar lines left out): {reason}");
+        }
+    }
+}
+
 /// The acceptance of connections on one port.
 struct Accepting<'a> {
     listener: &'a dyn Listener,
     handler: &'a ConnectionHandler,
     places: &'a Places,
+    refusals: Refusals,
     /// The runtimes of the threads over which the listener spreads connections; empty if all connections stay on this
     /// thread.
     runtimes: &'a [Handle],
@@ -94,8 +124,7 @@ struct Accepting<'a> {
 impl Accepting<'_> {
     /// Accepts connections for ever. Each connection runs in a separate task.
     async fn accept_all(&self, connections: &mut JoinSet<()>) {
-        let (mut failures, mut refusals) = (Occasional::default(), Occasional::default());
-        let mut spare = spare();
+        let (mut failures, mut spare) = (Occasional::default(), spare());
         let mut next = self.listener.accept();
         loop {
             let accepted = tokio::select! {
@@ -106,7 +135,7 @@ impl Accepting<'_> {
                 }
             };
             match accepted {
-                Ok(accepted) => self.admit(accepted, connections, &mut refusals),
+                Ok(accepted) => self.admit(accepted, connections),
                 Err(error) => {
                     if let Some(left_out) = failures.due() {
                         warn!("cannot accept a connection ({left_out} similar lines left out): {error}");
@@ -119,23 +148,13 @@ impl Accepting<'_> {
     }
 
     /// Starts the task of a connection, or closes it if there is no place for it.
-    fn admit(&self, accepted: Accepted, connections: &mut JoinSet<()>, refusals: &mut Occasional) {
+    fn admit(&self, accepted: Accepted, connections: &mut JoinSet<()>) {
         let peer = accepted.peer.ip();
         let entry = match self.places.enter(peer) {
             Ok(entry) => entry,
-            Err(refused) => {
-                self.handler.content.refused_connection(refused);
-                let reason = match refused {
-                    Refused::Address => "its address has too many connections",
-                    Refused::Full => "there are too many connections",
-                };
-                if let Some(left_out) = refusals.due() {
-                    warn!("refused a connection of {peer} ({left_out} similar lines left out): {reason}");
-                }
-                return;
-            }
+            Err(refused) => return self.refusals.report(peer, refused),
         };
-        let handler = self.handler.clone();
+        let (handler, refusals) = (self.handler.clone(), self.refusals.clone());
         let runtime = accepted.thread.and_then(|thread| self.runtimes.get(thread));
         let serving = async move {
             let mut stopping = handler.stopping.clone();
@@ -143,10 +162,11 @@ impl Accepting<'_> {
             let place = tokio::select! {
                 biased;
                 place = entry.place(handler.timeouts.handshake) => place,
-                _ = stopping.wait_for(|stopping| *stopping) => None,
+                _ = stopping.wait_for(|stopping| *stopping) => return,
             };
-            if let Some(_place) = place {
-                handler.handle(accepted.peer, accepted.handshake).await;
+            match place {
+                Some(_place) => handler.handle(accepted.peer, accepted.handshake).await,
+                None => refusals.report(peer, Refused::Full),
             }
         };
         match runtime {
@@ -219,12 +239,11 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_failure_to_accept_is_not_the_end_and_a_stop_is() {
-        let options = Options::default();
+    /// Returns the handler of a server with these options, and the sender of its stop.
+    fn handler(options: &Options) -> (ConnectionHandler, watch::Sender<bool>) {
         let (stopping, stops) = watch::channel(false);
         let handler = ConnectionHandler {
-            content: Arc::new(Content::new(&options).unwrap()),
+            content: Arc::new(Content::new(options).unwrap()),
             timeouts: Timeouts {
                 handshake: options.handshake_timeout,
                 patience: Patience { idle: options.idle_timeout, min_rate: options.min_rate },
@@ -233,6 +252,33 @@ mod tests {
             alt_svc: None,
             stopping: stops,
         };
+        (handler, stopping)
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_waits_for_a_place_in_vain_is_counted_unless_the_server_stops() {
+        for (handshake_timeout, refused) in [(Duration::from_millis(10), 1), (Duration::from_secs(60), 0)] {
+            let options = Options { handshake_timeout, ..Options::default() };
+            let (handler, stopping) = handler(&options);
+            let content = handler.content.clone();
+            let places = Places::of_ports(1, 1, 1).remove(0);
+            let _other = places.enter([127, 0, 0, 1].into()).unwrap();
+            let listener = Box::new(Flaky(Arc::new(AtomicU32::new(2))));
+            let port = Port { listener, sockets: Sockets::PerConnection };
+            let serving = tokio::spawn(serve(port, handler, places, None, Duration::from_secs(10)));
+            sleep(Duration::from_millis(500)).await;
+            stopping.send_replace(true);
+            serving.await.unwrap();
+            let figures = content.exporter(&options).text().unwrap();
+            let expected = format!("longhaul_connections_refused_total{{limit=\"server\"}} {refused}\n");
+            assert!(figures.contains(&expected), "{figures}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failure_to_accept_is_not_the_end_and_a_stop_is() {
+        let options = Options::default();
+        let (handler, stopping) = handler(&options);
         let accepts = Arc::new(AtomicU32::new(0));
         let places = Places::of_ports(1, 1, 1).remove(0);
         let free = || places.enter([127, 0, 0, 1].into()).is_ok_and(|entry| entry.has_place());

@@ -93,8 +93,9 @@ impl ConnectionHandler {
                     }
                     Err(error) => {
                         debug!("the connection broke: {error}");
-                        // Clients of HTTP/2 and HTTP/3 end connections in many ways, some of which are errors.
-                        if !multiplexed_before {
+                        // Clients of HTTP/2 and HTTP/3 end connections in many ways, some of which are errors. Over
+                        // HTTP/1.1, an error during an exchange is part of that exchange.
+                        if !multiplexed_before && answers.is_empty() && !is_of_response(&error) {
                             self.content.report_broken(connection.client, &error);
                         }
                         open = false;
@@ -136,12 +137,14 @@ impl ConnectionHandler {
         crate::panic_injection::strike(incoming.request.headers(), "connection");
         let _running = connection.delivery.begin();
         let (client, is_encrypted) = (connection.client, connection.is_encrypted);
-        let (id, incoming) = self.content.observe(incoming, Observed { client, is_encrypted });
+        let (exchange, incoming) = self.content.observe(incoming, Observed { client, is_encrypted });
         let answered = AssertUnwindSafe(self.admit(incoming, connection)).catch_unwind().await;
         let fate = answered.unwrap_or_else(|_| {
-            error!(request = %id, "a request was given up after a panic");
+            error!(request = %exchange.id(), "a request was given up after a panic");
             ConnectionFate::Close
         });
+        // Over HTTP/1.1, the connection has ended with the response. Its error is not that of a further request.
+        let fate = if !multiplexed && exchange.is_cut_off() { ConnectionFate::Close } else { fate };
         Exchanged { fate, multiplexed }
     }
 
@@ -169,6 +172,13 @@ impl ConnectionHandler {
             }
         }
     }
+}
+
+/// Returns whether an error of HTTP/1.1 is that of the last response, whose bytes hyper could not write although its
+/// exchange was over. hyper states this kind of error by its text alone.
+fn is_of_response(error: &Error) -> bool {
+    let text = error.to_string();
+    ["error writing a body", "error shutting down"].iter().any(|kind| text.contains(kind))
 }
 
 /// Returns whether a request asks for the front page or the health of the server. Such a request needs no place if it

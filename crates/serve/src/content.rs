@@ -1,6 +1,6 @@
 //! The content of a server, and the dispatch of requests to it.
 
-use std::{net::SocketAddr, time::SystemTime};
+use std::{net::SocketAddr, sync::Arc, time::SystemTime};
 
 use http::{HeaderValue, Method, Request, StatusCode, Version, header, request::Parts};
 use jiff::Timestamp;
@@ -15,7 +15,7 @@ use crate::{
     early_data, framing, front_page,
     generated::GeneratedBodies,
     measuring::{self, Measuring},
-    observe::{Connected, Exporter, Observed, Observer, RequestId, Traffic},
+    observe::{Connected, Exchange, Exporter, Observed, Observer, Traffic},
     places::Refused,
     refusal::Refusal,
     reply::{ConnectionFate, Reply},
@@ -78,7 +78,7 @@ impl Content {
         self.observer.exporter(options)
     }
 
-    /// Counts a connection that was closed at once.
+    /// Counts a connection that was refused.
     pub(crate) fn refused_connection(&self, limit: Refused) {
         self.observer.refused_connection(limit);
     }
@@ -94,8 +94,8 @@ impl Content {
     }
 
     /// Observes a request and its response. The response gets the fields that all responses have. Returns the
-    /// identifier of the request as well.
-    pub(crate) fn observe(&self, incoming: Incoming, connection: Observed) -> (RequestId, Incoming) {
+    /// exchange as well.
+    pub(crate) fn observe(&self, incoming: Incoming, connection: Observed) -> (Arc<Exchange>, Incoming) {
         let (version, headers) = (incoming.request.version(), incoming.request.headers());
         let mut fields = self.gate.response_fields(headers);
         fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -160,7 +160,7 @@ impl Content {
             self.gate.authenticate(&request.headers)?;
         }
         early_data::check(request)?;
-        RequestKind::of(&request.method, &request.uri)
+        RequestKind::of(&request.method, &request.uri).map_err(|refusal| self.uploads.with_methods(refusal))
     }
 
     /// Returns the response to a request without a body.

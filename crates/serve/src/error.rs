@@ -31,6 +31,14 @@ pub enum ServeError {
          only, with --open"
     )]
     MeasuringForAnybody,
+    /// No chunk of a generated body is within the bounds.
+    #[error("--min-chunk {min} is more than --max-chunk {max}")]
+    ChunkBounds {
+        /// The smallest chunk that clients may ask for.
+        min: record::ChunkSize,
+        /// The largest chunk that clients may ask for.
+        max: record::ChunkSize,
+    },
     /// A port cannot be bound, or a limit or the certificate cannot be used.
     #[error(transparent)]
     Listen(#[from] transport::Error),

@@ -68,6 +68,7 @@ mod front_page;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod generated;
+mod line_queue;
 mod listeners;
 mod machine;
 mod measuring;
@@ -100,6 +101,7 @@ mod whole_body;
 pub use access::{Access, HostName, InvalidHost, InvalidOrigin, InvalidToken, Origins, Token};
 pub use capacity::{Asked, WorstCase};
 pub use error::ServeError;
+pub use line_queue::LineQueue;
 pub use listeners::{DEFAULT_PORT, DEFAULT_TLS_PORT};
 pub use machine::Machine;
 pub use observe::{AccessLog, Traffic};

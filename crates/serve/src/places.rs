@@ -27,12 +27,12 @@ pub(crate) struct Places {
     addresses: Addresses,
 }
 
-/// The reason why a connection is refused at once.
+/// The reason why a connection is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     /// The address of the client holds as many connections as one address may.
     Address,
-    /// No place is free, and [`WAITING`] connections already wait for one.
+    /// No place is free, and [`WAITING`] connections already wait for one, or the connection has waited in vain.
     Full,
 }
 

@@ -43,6 +43,15 @@ impl Refusal {
         if self.headers.iter().any(|(set, _)| *set == name) { self } else { self.with(name, value) }
     }
 
+    /// Sets the methods that a 405 states, unless they are set. Other refusals state none.
+    pub(crate) fn allowing(self, methods: &'static str) -> Self {
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            self.unless_set(header::ALLOW, methods)
+        } else {
+            self
+        }
+    }
+
     /// Sets the details of the problem (RFC 9457).
     pub(crate) fn with_problem(self, problem: Value) -> Self {
         Self { problem: Some(problem), ..self }

@@ -27,7 +27,7 @@ use crate::{
 /// Returns the response to a GET or HEAD of a saved file.
 ///
 /// # Errors
-/// Fails if the file does not exist or cannot be read, or if a precondition is false.
+/// Fails if the file does not exist or cannot be read, or if a precondition is false or the range is outside the file.
 pub(crate) async fn download(
     folder: &Folder,
     name: SafeName,
@@ -44,7 +44,7 @@ pub(crate) async fn download(
     let (status, first, size) = match range(request, length, &validators, now) {
         Range::Whole => (StatusCode::OK, 0, length),
         Range::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
-        Range::Unsatisfiable => return Ok(Download::complete(unsatisfiable(length))),
+        Range::Unsatisfiable => return Err(unsatisfiable(length)),
     };
     let mut download = if request.method == Method::HEAD || size == 0 {
         Download::complete(response::with_status(status, body::empty()))
@@ -110,10 +110,11 @@ fn open_at(mut file: File, name: &SafeName, first: u64, size: u64) -> Result<Sou
     Ok(Source::of_file(file, Path::new(name.as_str()), size, ChunkSize::DEFAULT))
 }
 
-fn unsatisfiable(length: u64) -> Response<Body> {
-    let mut response = response::with_status(StatusCode::RANGE_NOT_SATISFIABLE, body::empty());
-    response::set(&mut response, header::CONTENT_RANGE, format!("bytes */{length}"));
-    response
+/// Returns the refusal of a range outside a file, with the file's length (RFC 9110 section 15.5.17).
+fn unsatisfiable(length: u64) -> Refusal {
+    let reason = format!("the range is outside the file, which has {length} bytes");
+    Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, reason)
+        .with_text(header::CONTENT_RANGE, &format!("bytes */{length}"))
 }
 
 /// Sets the media type by the extension of the name. Further fields keep browsers from showing an upload as a page of

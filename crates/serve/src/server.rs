@@ -41,11 +41,16 @@ impl Server {
     /// enabled.
     ///
     /// # Errors
-    /// Fails if a port cannot be bound, the folder cannot be used, or a limit or the certificate cannot be used. Also
-    /// fails if other machines can reach an address, unless the options name a token or allow an open server. A server
-    /// that measures needs TLS, and a token unless it is open and listens on loopback only.
+    /// Fails if a port cannot be bound, the folder cannot be used, a limit or the certificate cannot be used, or the
+    /// smallest chunk exceeds the largest. Also fails if other machines can reach an address, unless the options name a
+    /// token or allow an open server. A server that measures needs TLS, and a token unless it is open and listens on
+    /// loopback only.
     pub fn bind(options: Options) -> Result<Self, ServeError> {
         protected(&options)?;
+        let (min, max) = (options.min_chunk, options.max_chunk);
+        if min > max {
+            return Err(ServeError::ChunkBounds { min, max });
+        }
         let listeners = Listeners::open(&options)?;
         let address = listeners.tls.as_ref().map(|tls| tls.addr.ip());
         let measuring =

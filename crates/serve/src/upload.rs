@@ -79,6 +79,14 @@ impl Uploads {
         self.destination.folder()
     }
 
+    /// Adds OPTIONS to the methods that a 405 states, if uploads are saved: it asks for the limits of resumable ones.
+    pub(crate) fn with_methods(&self, refusal: Refusal) -> Refusal {
+        match self.folder() {
+            Some(_) => refusal.allowing("GET, HEAD, PUT, POST, OPTIONS"),
+            None => refusal,
+        }
+    }
+
     /// Receives the body of a request and answers it with a receipt. A body whose client stalls is aborted.
     pub(crate) async fn receive(
         &self,
@@ -91,7 +99,7 @@ impl Uploads {
         drop(request);
         let Admitted { sink, announced, stated, replaces } = match admitted {
             Ok(admitted) => admitted,
-            Err(refusal) => return reply.refuse(refusal, body).await,
+            Err(refusal) => return reply.refuse(self.with_methods(refusal), body).await,
         };
         let meter = Meter::counting();
         let most = self.max_body.map_or(usize::MAX, |most| usize::try_from(most.0).unwrap_or(usize::MAX));

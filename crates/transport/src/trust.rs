@@ -2,16 +2,22 @@
 
 use std::{
     fs,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, SystemTime},
 };
 
 use rustls::{
-    ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
-    client::{self, danger::ServerCertVerifier, verify_server_name},
+    CertificateError, ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
+    client::{self, WebPkiServerVerifier, danger::ServerCertVerifier, verify_server_name},
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, pem::PemObject},
+    pki_types::{
+        CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime,
+        pem::{self, PemObject},
+    },
     server::ParsedCertificate,
+    sign::CertifiedKey,
     version::{TLS12, TLS13},
 };
 
@@ -64,13 +70,51 @@ impl Identity {
     /// Returns a certificate chain and a private key from PEM files.
     ///
     /// # Errors
-    /// Fails if a file cannot be read, or contains no certificate or no key.
+    /// Fails if a file cannot be read, or contains no certificate or no key. Also fails if the key is encrypted, or is not
+    /// that of the first certificate.
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, Error> {
         let pem =
             fs::read_to_string(certificate).map_err(|error| InFile::error(certificate, error.into()))?;
         let chain = certificates(&pem).map_err(|error| InFile::error(certificate, error))?;
-        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| InFile::error(key, error.into()))?;
-        Ok(Self { chain, pem, key })
+        let read = Self { chain, pem, key: private_key(key).map_err(|error| InFile::error(key, error))? };
+        read.check(certificate, key)?;
+        Ok(read)
+    }
+
+    /// Checks that the key is that of the certificate. The paths are those of both files.
+    fn check(&self, certificate: &Path, key: &Path) -> Result<(), Error> {
+        let provider = aws_lc_rs::default_provider();
+        match CertifiedKey::from_der(self.chain.clone(), self.key.clone_key(), &provider) {
+            Ok(_) => Ok(()),
+            Err(rustls::Error::InconsistentKeys(_)) => {
+                Err(Error::identity(format!("{} is not the key of {}", key.display(), certificate.display())))
+            }
+            Err(error @ rustls::Error::InvalidCertificate(_)) => {
+                Err(InFile::error(certificate, error.into()))
+            }
+            Err(error) => Err(InFile::error(key, error.into())),
+        }
+    }
+
+    /// Returns the times from which and until which the certificate is valid. `None` if they cannot be read.
+    pub fn validity(&self) -> Option<RangeInclusive<SystemTime>> {
+        let certificate = self.chain.first()?;
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let roots = Arc::new(store(std::slice::from_ref(certificate)).ok()?);
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider).build().ok()?;
+        let name = ServerName::try_from("localhost").ok()?;
+        // webpki states the dates in its errors only. It checks them before all else.
+        let date = |now: Duration| {
+            let now = UnixTime::since_unix_epoch(now);
+            match verifier.verify_server_cert(certificate, &[], &name, &[], now) {
+                Err(rustls::Error::InvalidCertificate(
+                    CertificateError::ExpiredContext { not_after: date, .. }
+                    | CertificateError::NotValidYetContext { not_before: date, .. },
+                )) => SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(date.as_secs())),
+                _ => None,
+            }
+        };
+        Some(date(Duration::ZERO).unwrap_or(SystemTime::UNIX_EPOCH)..=date(Duration::MAX)?)
     }
 
     /// Returns the certificate as PEM, for a client to trust.
@@ -195,6 +239,25 @@ fn identifiers(alpn: &[&str]) -> Vec<Vec<u8>> {
     alpn.iter().map(|name| name.as_bytes().to_vec()).collect()
 }
 
+/// Reads a private key from a PEM file.
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, BodyError> {
+    let text = fs::read(path)?;
+    PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
+        // In the older form, the header fields of an encrypted key stand before its Base64.
+        pem::Error::NoItemsFound | pem::Error::Base64Decode(_) if is_encrypted(&text) => {
+            "the private key is encrypted; decrypt it, as openssl pkey does".into()
+        }
+        pem::Error::NoItemsFound => "it contains no private key".into(),
+        error => error.into(),
+    })
+}
+
+/// Returns whether a PEM text states an encrypted key, in the form of PKCS #8 or in that of RFC 1421.
+fn is_encrypted(pem: &[u8]) -> bool {
+    const WORD: &[u8] = b"ENCRYPTED";
+    pem.windows(WORD.len()).any(|part| part == WORD)
+}
+
 pub(crate) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, BodyError> {
     let found: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>()?;
     if found.is_empty() { Err("it contains no certificate".into()) } else { Ok(found) }
@@ -230,5 +293,62 @@ fn versions(oldest: TlsVersion) -> &'static [&'static SupportedProtocolVersion] 
     match oldest {
         TlsVersion::Tls13 => &NEWEST,
         TlsVersion::Tls12 => &BOTH,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// Writes a certificate for localhost with its key, valid from 2020 to the year `last`. Returns the paths of both.
+    fn files(folder: &TempDir, name: &str, last: i32) -> [PathBuf; 2] {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(last, 1, 1));
+        let key = KeyPair::generate().unwrap();
+        let [certificate, path] = ["crt", "key"].map(|kind| folder.path().join(format!("{name}.{kind}")));
+        fs::write(&certificate, params.self_signed(&key).unwrap().pem()).unwrap();
+        fs::write(&path, key.serialize_pem()).unwrap();
+        [certificate, path]
+    }
+
+    #[test]
+    fn the_validity_of_a_certificate_is_that_of_its_dates() {
+        let folder = tempfile::tempdir().unwrap();
+        let [certificate, key] = files(&folder, "a", 2021);
+        let validity = Identity::read(&certificate, &key).unwrap().validity().unwrap();
+        let seconds = |time: &SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        assert_eq!([validity.start(), validity.end()].map(seconds), [1_577_836_800, 1_609_459_200]);
+        let own = Identity::self_signed(&["localhost"]).unwrap().validity().unwrap();
+        assert!(own.contains(&(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000))), "{own:?}");
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_used_is_named_with_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let [certificate, _] = files(&folder, "a", 2030);
+        let [_, other] = files(&folder, "b", 2030);
+        let error = Identity::read(&certificate, &other).unwrap_err().to_string();
+        assert!(error.contains("b.key is not the key of ") && error.ends_with("a.crt"), "{error}");
+        let key = folder.path().join("c.key");
+        for (text, reason) in [
+            ("", "it contains no private key"),
+            (
+                "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+                "the private key is encrypted",
+            ),
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n\
+                 -----END RSA PRIVATE KEY-----\n",
+                "the private key is encrypted",
+            ),
+            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", ""),
+        ] {
+            fs::write(&key, text).unwrap();
+            let error = Identity::read(&certificate, &key).unwrap_err().to_string();
+            assert!(error.contains(&format!("c.key: {reason}")), "{error}");
+        }
     }
 }

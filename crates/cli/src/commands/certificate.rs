@@ -10,7 +10,7 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use crate::output::stderr_line;
+use crate::log;
 
 /// The prefix and the suffix of the name of a file that a server has made.
 const START: &str = "longhaul-certificate-";
@@ -37,9 +37,7 @@ impl Certificate {
         match write(pem) {
             Ok(file) => Some(Self { path: file.path().to_owned(), _own: Some(file) }),
             Err(error) => {
-                stderr_line(format_args!(
-                    "note: the certificate is in no file, use its fingerprint: {error}"
-                ));
+                log::remark(&format!("note: the certificate is in no file, use its fingerprint: {error}"));
                 None
             }
         }

@@ -1,11 +1,15 @@
 //! `longhaul serve`: receives uploads and serves downloads for remote clients, curl and browsers.
 
+use std::time::SystemTime;
+
 use analyse::Verdict;
 use anyhow::Context as _;
+use jiff::Timestamp;
 use record::mib;
 use run::{DISK_THREADS, MeasuringHost, Threads};
 use serve::{DEFAULT_PORT, DEFAULT_TLS_PORT, Machine, ServeError, Server, WorstCase};
 use tokio::sync::oneshot;
+use transport::Identity;
 
 use super::{announcement::Announcement, certificate::Certificate, signals::Signals, transfer::FAREWELL};
 use crate::{
@@ -18,6 +22,7 @@ use crate::{
 
 /// Runs `longhaul serve`.
 pub(super) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {
+    log::queue().context("cannot start the thread of the log")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(DISK_THREADS)
@@ -25,6 +30,7 @@ pub(super) fn main(args: &ServeArgs) -> anyhow::Result<Verdict> {
     let verdict = runtime.block_on(serve(args));
     // The grace period is over: do not wait for a disk that does not answer.
     runtime.shutdown_background();
+    log::flush();
     verdict
 }
 
@@ -33,6 +39,7 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
     shared.iter().for_each(|shared| log::remark(shared));
     let mut options = args.options()?;
     options.spread = threads.spread();
+    options.identity.as_ref().and_then(invalid_now).iter().for_each(|reason| log::warning(reason));
     if args.measure {
         let host = MeasuringHost::of_this_program(this_build(), allocator_settings());
         let host =
@@ -48,7 +55,8 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
     let server = Server::bind(options).map_err(|error| match error {
         ServeError::Unprotected { .. }
         | ServeError::MeasuringInCleartext
-        | ServeError::MeasuringForAnybody => anyhow::Error::new(Usage::new(error)),
+        | ServeError::MeasuringForAnybody
+        | ServeError::ChunkBounds { .. } => anyhow::Error::new(Usage::new(error)),
         error => error.into(),
     })?;
     server.rehearse().await;
@@ -58,6 +66,8 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
     if args.has_default_ports() {
         note_taken(&server);
     }
+    // The notes so far come before the announcement.
+    log::flush();
     Announcement::of(&server, certificate.as_ref(), args).print()?;
     log::remark(&memory);
     warn(&server, args.is_open());
@@ -79,6 +89,18 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<Verdict> {
     drop(running);
     transport::quic_closed(FAREWELL).await;
     Ok(Verdict::Good)
+}
+
+/// Returns the reason why clients refuse a certificate at this time, by its dates.
+fn invalid_now(identity: &Identity) -> Option<String> {
+    let (validity, now) = (identity.validity()?, SystemTime::from(Timestamp::now()));
+    let (bound, word) = match (validity.start(), validity.end()) {
+        (start, _) if now < *start => (start, "is not valid before"),
+        (_, end) if *end < now => (end, "expired on"),
+        _ => return None,
+    };
+    let bound = Timestamp::try_from(*bound).ok()?;
+    Some(format!("the certificate {word} {bound}: clients will refuse it"))
 }
 
 /// Warns of addresses that other machines can reach.

@@ -9,7 +9,7 @@ use clap::Args;
 use serve::{Access, AccessLog, HostName, Token};
 
 use super::trust::warn_if_exposed;
-use crate::exit::Usage;
+use crate::{exit::Usage, log};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Access")]
@@ -51,9 +51,9 @@ impl AccessArgs {
     /// Returns the log of requests, if the flag asks for one.
     ///
     /// # Errors
-    /// Fails if no thread can be started to write the log.
+    /// Fails if no thread can be started to write the lines.
     pub(crate) fn log(&self) -> io::Result<Option<AccessLog>> {
-        self.access_log.then(|| AccessLog::to(io::stderr())).transpose()
+        self.access_log.then(|| log::queue().map(AccessLog::over)).transpose()
     }
 
     /// Returns the rules of the server. Warns of secrets that others may read, including the private key of the

@@ -94,14 +94,20 @@ impl TrustArgs {
 /// Warns of a secret that others may read.
 pub(crate) fn warn_if_exposed(path: &Path) {
     let mode = fs::metadata(path).map(|metadata| metadata.permissions().mode()).unwrap_or_default();
-    if mode & READABLE_BY_OTHERS != 0 {
+    if let Some(readers) = other_readers(mode) {
         let (path, mode) = (path.display(), mode & 0o777);
-        log::warning(&format!("{path} has mode {mode:o}: other users can read this secret; use chmod 600"));
+        log::warning(&format!("{path} has mode {mode:o}: {readers} can read this secret; use chmod 600"));
     }
 }
 
-/// The permission bits by which a file's group and others may read it.
-const READABLE_BY_OTHERS: u32 = 0o044;
+/// Returns who may read a file of this mode besides its owner.
+fn other_readers(mode: u32) -> Option<&'static str> {
+    match (mode & 0o004, mode & 0o040) {
+        (0, 0) => None,
+        (0, _) => Some("the users of its group"),
+        (_, _) => Some("other users"),
+    }
+}
 
 fn pin(text: &str) -> Result<[u8; 32], String> {
     let digits = text.strip_prefix("sha256:").unwrap_or_default();
@@ -140,6 +146,13 @@ impl KeyLogArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_exposed_to_its_group_or_to_all() {
+        let readers = [0o600, 0o400, 0o440, 0o640, 0o604, 0o644].map(other_readers);
+        let [group, all] = [Some("the users of its group"), Some("other users")];
+        assert_eq!(readers, [None, None, group, group, all, all]);
+    }
 
     #[test]
     fn a_pin_is_a_whole_sha_256() {

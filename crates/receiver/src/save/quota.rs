@@ -93,11 +93,11 @@ impl Ledger {
     /// for the disk, but does not hold the lock of the counts meanwhile.
     pub(super) fn claim(&self, bytes: u64) -> Result<(), SaveError> {
         if self.exceeds(&self.counts(), bytes) {
-            let stored = self.stored()?;
+            let stored = self.stored().map_err(SaveError::of_creating)?;
             self.counts().stored = stored;
         }
         let _unchanged = self.allocating.write().unwrap_or_else(PoisonError::into_inner);
-        let free = self.free()?;
+        let free = self.free().map_err(SaveError::of_creating)?;
         let mut counts = self.counts();
         if self.exceeds(&counts, bytes) {
             return Err(SaveError::QuotaReached);
@@ -194,6 +194,18 @@ pub(super) mod tests {
         ledger.counts().stored = 1000;
         fs::remove_file(folder.path().join("a")).unwrap();
         claim(1000).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_is_no_missing_file() {
+        let folder = tempfile::tempdir().unwrap();
+        for max_stored in [0, 1000] {
+            let ledger = ledger(&folder, max_stored, 0);
+            fs::remove_dir(folder.path()).unwrap();
+            let error = ledger.claim(1).unwrap_err();
+            assert!(matches!(error, SaveError::Io(_)), "{error}");
+            fs::create_dir(folder.path()).unwrap();
+        }
     }
 
     #[test]

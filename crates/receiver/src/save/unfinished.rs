@@ -118,11 +118,11 @@ impl Unfinished {
         };
         match named {
             Err(error) if existing == Existing::Overwrite && old.is_some() && is_irreplaceable(&error) => {
-                Ok(overwrite(&file, path)?)
+                overwrite(&file, path).map_err(SaveError::of_creating)
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(SaveError::Exists),
             Err(error) => Err(SaveError::of_creating(error)),
-            Ok(()) => Ok(sync_folder(&file, path)?),
+            Ok(()) => sync_folder(&file, path).map_err(SaveError::of_creating),
         }
     }
 }

@@ -1,16 +1,8 @@
 //! The access log: one line of JSON for each request.
 
 use std::{
-    fmt,
     io::{self, Write},
     net::SocketAddr,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-        mpsc::{Receiver, SyncSender, channel, sync_channel},
-    },
-    thread,
-    time::Duration,
 };
 
 use http::{StatusCode, request::Parts};
@@ -19,13 +11,7 @@ use metrics::Stamp;
 use serde::Serialize;
 
 use super::{request_id::RequestId, target::loggable};
-use crate::text::printable;
-
-/// The most lines that wait for a slow writer. A line has at most some 2,500 bytes.
-const WAITING: usize = 1024;
-
-/// The time in which the last lines must be written when the log ends.
-const LAST_LINES: Duration = Duration::from_secs(1);
+use crate::{LineQueue, text::printable};
 
 /// The longest reason, in characters.
 const MOST_REASON: usize = 200;
@@ -35,35 +21,23 @@ const MOST_METHOD: usize = 20;
 
 /// A log with one line of JSON for each request, written when the exchange is over.
 ///
-/// A thread writes the lines. If the writer cannot keep up, lines are dropped rather than requests delayed, and the
-/// next line states the number of dropped lines.
-#[derive(Clone)]
-pub struct AccessLog(Arc<Log>);
-
-struct Log {
-    lines: Option<SyncSender<String>>,
-    lost: AtomicU64,
-    /// The receiver that is disconnected when the thread has ended.
-    written: Mutex<Receiver<()>>,
-}
+/// The lines pass through a [`LineQueue`]: if the writer cannot keep up, lines are lost rather than requests delayed, and
+/// the next line of the log states the number of lost lines.
+#[derive(Clone, Debug)]
+pub struct AccessLog(LineQueue);
 
 impl AccessLog {
-    /// Returns a log that is written to `writer`.
+    /// Returns a log that is written to `writer` by a queue of its own.
     ///
     /// # Errors
     /// Fails if no thread can be started.
-    pub fn to(mut writer: impl Write + Send + 'static) -> io::Result<Self> {
-        let (lines, waiting) = sync_channel::<String>(WAITING);
-        let (done, written) = channel::<()>();
-        thread::Builder::new().name("access-log".into()).spawn(move || {
-            for line in waiting {
-                // There is no other place to report a failing writer.
-                let _ = writer.write_all(line.as_bytes()).and_then(|()| writer.flush());
-            }
-            drop(done);
-        })?;
-        let log = Log { lines: Some(lines), lost: AtomicU64::new(0), written: Mutex::new(written) };
-        Ok(Self(Arc::new(log)))
+    pub fn to(writer: impl Write + Send + 'static) -> io::Result<Self> {
+        LineQueue::to(writer).map(Self::over)
+    }
+
+    /// Returns a log whose lines pass through `lines`, beside those of others.
+    pub fn over(lines: LineQueue) -> Self {
+        Self(lines)
     }
 
     /// Begins the line of a request, which is written when its exchange is over.
@@ -93,27 +67,6 @@ impl AccessLog {
             user: None,
             head: None,
         }
-    }
-
-    fn write(&self, line: String) {
-        let Some(lines) = &self.0.lines else { return };
-        if lines.try_send(line).is_err() {
-            self.0.lost.fetch_add(1, Relaxed);
-        }
-    }
-}
-
-impl Drop for Log {
-    fn drop(&mut self) {
-        self.lines = None;
-        let written = self.written.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let _ = written.recv_timeout(LAST_LINES);
-    }
-}
-
-impl fmt::Debug for AccessLog {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AccessLog")
     }
 }
 
@@ -161,7 +114,7 @@ fn is_zero(number: &u64) -> bool {
 impl Line {
     /// Writes the line. `status` is `None` if there was no response.
     pub(super) fn write(self, status: Option<StatusCode>, received: u64, sent: u64, reason: Option<String>) {
-        let entry = Entry {
+        let entry = |lost_lines| Entry {
             time: self.time.to_string(),
             request: self.id.to_string(),
             address: self.address.to_string(),
@@ -172,10 +125,8 @@ impl Line {
             sent,
             duration_s: self.began.elapsed().as_secs_f64(),
             reason: reason.map(|reason| printable(&reason, MOST_REASON)),
-            lost_lines: self.log.0.lost.swap(0, Relaxed),
+            lost_lines,
         };
-        if let Ok(json) = serde_json::to_string(&entry) {
-            self.log.write(json + "\n");
-        }
+        self.log.0.push_stating(|lost| serde_json::to_string(&entry(lost)).ok().map(|json| json + "\n"));
     }
 }

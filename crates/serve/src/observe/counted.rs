@@ -72,7 +72,12 @@ impl http_body::Body for Counted {
                     self.pass(data.len());
                 }
             }
-            Some(Err(_)) => self.count(),
+            Some(Err(error)) => {
+                self.count();
+                if self.direction == Direction::Sent {
+                    self.exchange.failed_to_send(&error.to_string());
+                }
+            }
             None => {
                 self.count();
                 if self.direction == Direction::Sent {
@@ -95,8 +100,12 @@ impl http_body::Body for Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.count();
-        if self.direction == Direction::Sent && http_body::Body::is_end_stream(&self.body) {
-            self.exchange.sent_all();
+        if self.direction == Direction::Received {
+            return;
+        }
+        match http_body::Body::is_end_stream(&self.body) {
+            true => self.exchange.sent_all(),
+            false => self.exchange.cut_off(),
         }
     }
 }

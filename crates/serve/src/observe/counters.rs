@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
@@ -14,7 +14,7 @@ use serde::Serialize;
 use transport::Body;
 
 use super::served::Served;
-use crate::{places::Refused, response};
+use crate::{occasional::Occasional, places::Refused, response};
 
 /// The lowest status code, and the number of possible codes (RFC 9110 section 15).
 const FIRST_STATUS: u16 = 100;
@@ -26,7 +26,7 @@ pub(crate) struct Counters {
     /// The connections that were accepted, and those of them that have ended.
     accepted: AtomicU64,
     closed: AtomicU64,
-    /// The connections that were closed at once, by the limit that they exceeded.
+    /// The connections that were refused, by the limit that they exceeded.
     refused_connections: [AtomicU64; 2],
     /// The traffic of each protocol.
     served: Vec<Arc<Served>>,
@@ -35,6 +35,9 @@ pub(crate) struct Counters {
     refused: [AtomicU64; STATUSES],
     /// The requests whose streams were reset without a response.
     dropped: AtomicU64,
+    /// The responses whose bodies the server failed to read, and the line of the log about them.
+    failed: AtomicU64,
+    failures: Mutex<Occasional>,
 }
 
 impl Default for Counters {
@@ -48,6 +51,8 @@ impl Default for Counters {
             responses: [const { AtomicU64::new(0) }; STATUSES],
             refused: [const { AtomicU64::new(0) }; STATUSES],
             dropped: AtomicU64::default(),
+            failed: AtomicU64::default(),
+            failures: Mutex::default(),
         }
     }
 }
@@ -106,7 +111,14 @@ impl Counters {
         of_status(&self.refused, status).unwrap_or(&self.dropped).fetch_add(1, Relaxed);
     }
 
-    /// Counts a connection that was closed at once.
+    /// Counts a response whose body the server failed to read. Returns the number of earlier failures without a line in
+    /// the log, or `None` if this failure is to have none either.
+    pub(super) fn fail_response(&self) -> Option<u64> {
+        self.failed.fetch_add(1, Relaxed);
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).due()
+    }
+
+    /// Counts a connection that was refused.
     pub(super) fn refuse_connection(&self, limit: Refused) {
         let [address, server] = &self.refused_connections;
         let count = match limit {
@@ -129,7 +141,12 @@ impl Counters {
         self.accepted().saturating_sub(closed)
     }
 
-    /// Returns the connections that were closed at once, by the name of the limit.
+    /// Returns the number of responses whose bodies the server failed to read.
+    pub(super) fn failed_responses(&self) -> u64 {
+        self.failed.load(Relaxed)
+    }
+
+    /// Returns the connections that were refused, by the name of the limit.
     pub(super) fn refused_connections(&self) -> [(&'static str, u64); 2] {
         let [address, server] = &self.refused_connections;
         [("address", address.load(Relaxed)), ("server", server.load(Relaxed))]

@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use http::{HeaderMap, Method, Response, StatusCode, header, request::Parts};
 use http_body_util::BodyExt as _;
-use tracing::debug;
+use tracing::{debug, warn};
 use transport::{Body, Error, Responder};
 
 use super::{
@@ -18,10 +18,10 @@ use super::{
     request_id::{RequestId, X_REQUEST_ID},
     served::Served,
 };
-use crate::{refusal::Reason, response};
+use crate::{refusal::Reason, response, text::printable};
 
 /// The state of an exchange, which is counted and logged once its request and response are dropped.
-pub(super) struct Exchange {
+pub(crate) struct Exchange {
     id: RequestId,
     counters: Arc<Counters>,
     served: Arc<Served>,
@@ -38,9 +38,25 @@ struct Answer {
     reason: Option<String>,
     /// The length of the response's body in bytes, if it is known.
     length: Option<u64>,
-    /// True if the whole response was handed to the connection.
-    whole: bool,
+    progress: Progress,
 }
+
+/// The progress of a response. Only the first end counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Progress {
+    /// The connection still takes the body.
+    #[default]
+    Running,
+    /// The whole response was handed to the connection.
+    Whole,
+    /// The connection took no more of the body.
+    CutOff,
+    /// The server failed to read the body, for this reason.
+    Failed(String),
+}
+
+/// The longest reason of a failure in the log, in characters.
+const MOST_REASON: usize = 200;
 
 impl Exchange {
     pub(super) fn new(
@@ -72,11 +88,63 @@ impl Exchange {
 
     /// Notes that the whole response was handed to the connection.
     pub(super) fn sent_all(&self) {
-        self.with_answer(|answer| answer.whole = true);
+        self.end_response(Progress::Whole);
+    }
+
+    /// Notes that the connection takes no more of the response.
+    pub(super) fn cut_off(&self) {
+        self.end_response(Progress::CutOff);
+    }
+
+    /// Notes that the server cannot read the rest of the response, counts that, and warns of it occasionally.
+    pub(super) fn failed_to_send(&self, reason: &str) {
+        let reason = printable(reason, MOST_REASON);
+        if let Some(left_out) = self.counters.fail_response() {
+            warn!(request = %self.id, "cut off a response ({left_out} similar lines left out): {reason}");
+        }
+        self.end_response(Progress::Failed(reason));
+    }
+
+    fn end_response(&self, progress: Progress) {
+        self.with_answer(|answer| {
+            if answer.progress == Progress::Running {
+                answer.progress = progress;
+            }
+        });
+    }
+
+    /// Returns the identifier of the request.
+    pub(crate) fn id(&self) -> RequestId {
+        self.id
+    }
+
+    /// Returns whether the response ended before the connection had all of it.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        let mut cut_off = false;
+        let sent = self.sent.load(Relaxed);
+        self.with_answer(|answer| cut_off = answer.has_ended() && answer.failure(sent).is_some());
+        cut_off
     }
 
     fn with_answer(&self, change: impl FnOnce(&mut Answer)) {
         change(&mut self.answer.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Answer {
+    fn has_ended(&self) -> bool {
+        self.progress != Progress::Running
+    }
+
+    /// Returns the reason why the client did not get the whole response, of whose body `sent` bytes were sent.
+    fn failure(&self, sent: u64) -> Option<String> {
+        match &self.progress {
+            _ if self.status.is_none() => Some("no response was sent".into()),
+            Progress::Failed(reason) => Some(format!("the response was cut off: {reason}")),
+            Progress::Whole => None,
+            Progress::Running | Progress::CutOff if self.length.is_some_and(|length| sent >= length) => None,
+            Progress::Running | Progress::CutOff => Some("the response was cut off".into()),
+        }
     }
 }
 
@@ -88,13 +156,7 @@ impl Drop for Exchange {
         let status = answer.status.map(|status| status.as_u16());
         debug!(request = %self.id, protocol = self.served.name(), status, received, sent, "an exchange is over");
         let Some(line) = self.line.take() else { return };
-        let whole = answer.whole || answer.length.is_some_and(|length| sent >= length);
-        let cut = match answer.status {
-            None => Some("no response was sent"),
-            Some(_) if !whole => Some("the response was cut off"),
-            Some(_) => None,
-        };
-        let reason = answer.reason.take().or(cut.map(str::to_owned));
+        let reason = answer.reason.take().or_else(|| answer.failure(sent));
         line.write(answer.status, received, sent, reason);
     }
 }
@@ -140,8 +202,9 @@ impl Responder for ObservedResponder {
         if response.status().is_client_error() || response.status().is_server_error() {
             response::set(&mut response, X_REQUEST_ID, exchange.id.to_string());
         }
+        let progress = if whole { Progress::Whole } else { Progress::Running };
         exchange.with_answer(|answer| {
-            *answer = Answer { status: Some(response.status()), reason, length, whole };
+            *answer = Answer { status: Some(response.status()), reason, length, progress };
         });
         inner.respond(response.map(|body| Counted::new(body, exchange, Direction::Sent).boxed_unsync())).await
     }

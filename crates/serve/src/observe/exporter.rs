@@ -90,7 +90,7 @@ impl Figures {
         page.counter("longhaul_connections_accepted", "Accepted connections", None, counters.accepted())?;
         page.counters(
             "longhaul_connections_refused",
-            "Connections that were closed at once, by the limit that they exceeded",
+            "Connections that were refused at once, or after waiting for a place, by the limit that they exceeded",
             ("limit", counters.refused_connections()),
         )?;
         page.gauge("longhaul_connections_open", "Open connections", None, counters.open_connections())?;
@@ -105,6 +105,12 @@ impl Figures {
         page.gauges("longhaul_requests_open", "Requests whose transfer runs", None, ("protocol", open))?;
         page.gauge("longhaul_requests_limit", "Most concurrent requests", None, self.requests.into())?;
         page.counters("longhaul_responses", "Responses by status code", ("code", self.counters.responses()))?;
+        page.counter(
+            "longhaul_responses_failed",
+            "Responses that were cut off because the server failed to read their bodies",
+            None,
+            self.counters.failed_responses(),
+        )?;
         page.counters(
             "longhaul_requests_refused",
             "Refused requests, by the name of the response's status; no_response for streams that were reset",

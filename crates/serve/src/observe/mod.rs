@@ -25,9 +25,9 @@ pub use access_log::AccessLog;
 use counted::{Counted, Direction};
 pub(crate) use counters::Connected;
 use counters::Counters;
-use exchange::{Exchange, ObservedResponder};
+pub(crate) use exchange::Exchange;
+use exchange::ObservedResponder;
 pub(crate) use exporter::{Exporter, MEDIA_TYPE};
-pub(crate) use request_id::RequestId;
 use request_id::RequestIds;
 pub use traffic::Traffic;
 
@@ -65,7 +65,7 @@ impl Observer {
         Exporter::new(options, self.counters.clone())
     }
 
-    /// Counts a connection that was closed at once.
+    /// Counts a connection that was refused.
     pub(crate) fn refused_connection(&self, limit: Refused) {
         self.counters.refuse_connection(limit);
     }
@@ -81,14 +81,14 @@ impl Observer {
     }
 
     /// Observes an exchange of a connection from now on. `fields` are added to its response, and `user` appears in its log
-    /// line. Returns the identifier of the request as well.
+    /// line. Returns the exchange as well.
     pub(crate) fn observe(
         &self,
         incoming: Incoming,
         connection: Observed,
         user: Option<&'static str>,
         fields: HeaderMap,
-    ) -> (RequestId, Incoming) {
+    ) -> (Arc<Exchange>, Incoming) {
         let Incoming { request, responder, .. } = incoming;
         let (head, body) = request.into_parts();
         let id = self.ids.next();
@@ -96,8 +96,8 @@ impl Observer {
         let served = self.counters.of(Some((head.version, connection.is_encrypted)));
         let exchange = Arc::new(Exchange::new(id, self.counters.clone(), served, line));
         let responder = ObservedResponder::new(responder, exchange.clone(), &head, fields);
-        let body = Counted::new(body, exchange, Direction::Received).boxed_unsync();
-        (id, Incoming::new(http::Request::from_parts(head, body), Box::new(responder)))
+        let body = Counted::new(body, exchange.clone(), Direction::Received).boxed_unsync();
+        (exchange, Incoming::new(http::Request::from_parts(head, body), Box::new(responder)))
     }
 
     /// Counts and logs a request that could not be read, with the status that the client got.

@@ -1,15 +1,20 @@
 //! The access log and the health of a server, and the headers for browsers.
 
 use std::{
+    fs::File,
     io::{self, Write},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use http::Method;
+use http_body_util::BodyExt as _;
 use longhaul_serve::{AccessLog, Options, Token};
 use serde_json::Value;
-use tokio::{io::AsyncWriteExt as _, time::timeout};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    time::timeout,
+};
 use transport::body;
 
 use crate::running::{PROTOCOLS, Running, request, saving, wait_for};
@@ -128,6 +133,68 @@ async fn a_head_that_is_refused_below_is_one_line_with_the_status_that_was_sent(
     }
     let health: Value = serde_json::from_str(&server.get("h1c", "/.longhaul/health").await.text()).unwrap();
     assert_eq!(health["requests"]["by_status"]["431"], 1, "{health}");
+}
+
+#[tokio::test]
+async fn a_download_that_the_server_fails_to_read_is_logged_with_the_reason() {
+    let (folder, mut options) = saving();
+    let lines = Lines::default();
+    lines.log(&mut options);
+    let server = Running::start(options);
+    for protocol in PROTOCOLS {
+        let file = File::create(folder.path().join(protocol)).unwrap();
+        file.set_len(64 << 20).unwrap();
+        let connection = server.dial(protocol).await;
+        let get = request(protocol, Method::GET, &format!("/{protocol}"), body::empty());
+        let mut body = connection.exchange(get).await.unwrap().into_body();
+        body.frame().await.unwrap().unwrap();
+        file.set_len(1 << 20).unwrap();
+        while let Some(Ok(_)) = body.frame().await {}
+    }
+    timeout(Duration::from_secs(10), server.stop()).await.unwrap().unwrap();
+    let entries = lines.entries();
+    assert_eq!(entries.len(), PROTOCOLS.len(), "{}", lines.text());
+    for entry in entries {
+        assert_eq!(entry["status"], 200, "{entry}");
+        let reason = entry["reason"].as_str().unwrap();
+        assert!(reason.starts_with("the response was cut off: ") && reason.contains("shrank"), "{entry}");
+    }
+}
+
+#[tokio::test]
+async fn an_exchange_that_its_client_cuts_off_is_one_request() {
+    let mut options = Options::default();
+    let lines = Lines::default();
+    lines.log(&mut options);
+    let server = Running::start(options);
+    for round in 1..=10 {
+        let mut download = server.connect().await;
+        download.write_all(b"GET /?size=1GiB HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        download.read_exact(&mut [0; 1000]).await.unwrap();
+        // Dropped with unread bytes, the connection is reset.
+        drop(download);
+        let mut upload = server.connect().await;
+        upload
+            .write_all(b"PUT /a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\nabc")
+            .await
+            .unwrap();
+        drop(upload);
+        let mut short = server.connect().await;
+        short.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        short.read_exact(&mut [0; 1]).await.unwrap();
+        drop(short);
+        wait_for(|| lines.text().matches("GET").count() >= 2 * round).await;
+        wait_for(|| lines.text().matches("PUT").count() >= round).await;
+    }
+    let mut broken = server.connect().await;
+    broken.write_all(b"GET / HTTP/1.1\r\nhost: local").await.unwrap();
+    broken.shutdown().await.unwrap();
+    broken.read_to_end(&mut Vec::new()).await.unwrap();
+    timeout(Duration::from_secs(10), server.stop()).await.unwrap().unwrap();
+    let of = |method: Value| lines.entries().iter().filter(|entry| entry["method"] == method).count();
+    assert_eq!([of("GET".into()), of("PUT".into()), of(Value::Null)], [20, 10, 1], "{}", lines.text());
+    let cut = |entry: &&Value| entry["reason"] == "the response was cut off";
+    assert_eq!(lines.entries().iter().filter(cut).count(), 10, "{}", lines.text());
 }
 
 #[tokio::test]

@@ -158,7 +158,16 @@ async fn a_request_that_cannot_be_served_is_refused_with_the_reason() {
             assert!(answer.text().contains(reason), "{protocol} {target}: {}", answer.text());
         }
     }
+    let methods = async |server: &Running| {
+        let answer = server.exchange("h2", Method::DELETE, "/a", body::empty()).await;
+        answer.header("allow").unwrap().to_owned()
+    };
+    assert_eq!(methods(&server).await, "GET, HEAD, PUT, POST, OPTIONS");
+    drop(folder);
+    let answer = server.exchange("h1c", Method::PUT, "/a", body::full("x")).await;
+    assert_eq!(answer.status.as_u16(), 500, "the folder is gone: {}", answer.text());
     let verifying = Running::start(Options::default());
+    assert_eq!(methods(&verifying).await, "GET, HEAD, PUT, POST");
     let answer = verifying.get("h1c", "/a").await;
     assert_eq!((answer.status.as_u16(), answer.text().as_str()), (404, "no files are saved here\n"));
 }
@@ -170,6 +179,10 @@ async fn a_server_that_cannot_start_says_why_and_keeps_the_source() {
     let error = Server::bind(options).unwrap_err();
     assert!(error.to_string().starts_with("cannot save into /no/such/folder: "), "{error}");
     assert!(error.source().is_some_and(|source| source.is::<io::Error>()));
+    let mut options = Options::default();
+    (options.min_chunk, options.max_chunk) = (options.max_chunk, options.min_chunk);
+    let error = Server::bind(options).unwrap_err();
+    assert_eq!(error.to_string(), "--min-chunk 1MiB is more than --max-chunk 1KiB");
     let server = Running::start(Options::default());
     for secured in [false, true] {
         let mut options = Options::default();
