@@ -3,7 +3,7 @@
 //!
 //! Criterion compares runs that lie minutes apart. In that time a machine drifts by more than the meters cost. Here
 //! each metered transfer is compared with its two neighbours. The bench accepts criterion's `--quick`, for a first
-//! impression, and a part of a name as a filter.
+//! impression, and a part of a name as a filter. Criterion's other flags have no effect, such as those of baselines.
 
 use std::{
     io::{self, Write as _},
@@ -39,20 +39,61 @@ fn main() -> io::Result<()> {
         return Ok(());
     }
     let (rounds, share) = if flag("--quick") { (ROUNDS.1, QUICK_SHARE) } else { (ROUNDS.0, 1) };
-    let part = given.iter().find(|argument| !argument.starts_with('-')).map_or("", String::as_str);
+    let part = filter(&given);
     let mut out = io::stdout().lock();
     let what = "goodput with meters over that without: median [95 % interval] (least to most)";
     writeln!(out, "{what}, rounds: {rounds}")?;
+    let mut found = false;
     for protocol in PROTOCOLS {
         let mut pair = None;
         for case in cases(protocol, share).iter().filter(|case| name(case).contains(part)) {
+            found = true;
             let pairs = seconds(pair.get_or_insert_with(|| WarmPair::connect(protocol)), case, rounds);
             if let Some(line) = describe(&pairs) {
                 writeln!(out, "{:<24} {line}", name(case))?;
             }
         }
     }
+    if !found {
+        writeln!(out, "no case has '{part}' in its name")?;
+    }
     Ok(())
+}
+
+/// The flags of criterion that take a value.
+const WITH_VALUE: [&str; 19] = [
+    "--baseline",
+    "--baseline-lenient",
+    "--color",
+    "--confidence-level",
+    "--format",
+    "--load-baseline",
+    "--measurement-time",
+    "--noise-threshold",
+    "--nresamples",
+    "--output-format",
+    "--plotting-backend",
+    "--profile-time",
+    "--sample-size",
+    "--save-baseline",
+    "--significance-level",
+    "--warm-up-time",
+    "-b",
+    "-c",
+    "-s",
+];
+
+/// Returns the first argument that is neither a flag nor the value of one; empty without a filter.
+fn filter(given: &[String]) -> &str {
+    let mut words = given.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        if WITH_VALUE.contains(&word) {
+            words.next();
+        } else if !word.starts_with('-') {
+            return word;
+        }
+    }
+    ""
 }
 
 /// Returns the cases of a protocol, with the given share of each body.

@@ -20,7 +20,7 @@ use metrics::Stamp;
 use process::{CallSite, Resources};
 use record::{ByEnd, ByteSize, Case, CaseKey, Purpose, Record, Subject, Warning};
 use run::{
-    Earlier, Entry, Executor, Interruption, PeerHost, ProcessExecutor, Session, Stop,
+    Earlier, Entry, Executor, Interruption, PeerHost, ProcessExecutor, Session, Stop, command_line,
     machine::{Enclosures, IdleGuard},
     run_entries,
 };
@@ -96,6 +96,7 @@ impl<'a> Recording<'a> {
         Self {
             args,
             session: Session::new(host, build)
+                .with_command(command_line())
                 .labelled(args.label.clone())
                 .planning(expected.runs())
                 .warned_of(warnings),

@@ -65,7 +65,7 @@ impl Client {
         let measurement =
             Measurement::of_threads(baseline, transfer.chunk(target), None, links.clone(), &self.threads);
         let end = transfer.direction().client();
-        let bodies = Bodies::begin(way, &connections, &measurement, &self.threads);
+        let bodies = Bodies::begin(way, &connections, &measurement, &self.threads, transfer);
         let activities: Vec<_> =
             copies.iter().map(|_| Activity::default()).chain([Activity::default()]).collect();
         let exchanges = bodies.exchanges(&activities, transfer, copies);
@@ -102,14 +102,20 @@ struct Bodies<'a> {
 }
 
 impl<'a> Bodies<'a> {
-    /// Begins the measurement, and assigns each connection to a thread.
+    /// Prepares the payloads of `transfer`, begins the measurement, and assigns each connection to a thread.
     fn begin(
         way: &'a Way<'a>,
         connections: &'a [Arc<dyn Connection>],
         measurement: &'a Measurement,
         threads: &'a Threads,
+        transfer: &Transfer,
     ) -> Self {
-        let payloads = (0..threads.count()).map(|_| Arc::default()).collect();
+        let payloads: Vec<Arc<OnceLock<Payload>>> = (0..threads.count()).map(|_| Arc::default()).collect();
+        if let Transfer::Upload(upload) = transfer {
+            for payload in &payloads {
+                upload.prepared(payload);
+            }
+        }
         let bodies = Self { way, connections, measurement, threads, payloads, began: measurement.begin() };
         (0..connections.len())
             .for_each(|number| measurement.share(bodies.thread_of(number)).carry_connection());

@@ -38,10 +38,16 @@ pub struct TransferReport {
 }
 
 impl Client {
-    /// Creates a client whose records state `build`.
+    /// Creates a client whose records state `build`. They state no command line.
     pub fn new(options: Options, build: Build) -> Self {
         let session = Session::new(this_host(), build).labelled(options.label.clone());
         Self { options, session, threads: Arc::new(Threads::single()) }
+    }
+
+    /// Sets the command line that the records state. Records are shared and published, so it must be without secrets.
+    #[must_use]
+    pub fn with_command(self, command: impl Into<Option<String>>) -> Self {
+        Self { session: self.session.with_command(command), ..self }
     }
 
     /// Spreads the connections of transfers over threads.

@@ -1,5 +1,7 @@
 //! The upload of one body.
 
+use std::sync::OnceLock;
+
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use metrics::Pace;
@@ -186,7 +188,7 @@ impl Upload {
         if let Some(resumption) = self.resumption.clone() {
             return self.resume(resumption, by).await;
         }
-        let payload = self.prepared(by);
+        let payload = self.prepared(by.payload);
         let source = payload.open(self.size.map(|size| size.0)).map_err(Fault::from)?;
         let body = self.body(source, by);
         let progress = body.progress();
@@ -228,9 +230,9 @@ impl Upload {
         Ok(ContentReport { bytes, sent, received, receipt, see_other, ..ContentReport::default() })
     }
 
-    /// Returns the payload that all uploads of a thread share. The first upload prepares it.
-    pub(crate) fn prepared<'a>(&self, by: &Exchange<'a>) -> &'a Payload {
-        by.payload.get_or_init(|| match &self.form {
+    /// Returns the payload that all uploads of a thread share. The first call prepares it.
+    pub(crate) fn prepared<'a>(&self, payload: &'a OnceLock<Payload>) -> &'a Payload {
+        payload.get_or_init(|| match &self.form {
             Some(form) => Payload::of_segments(form.segments(), self.chunk),
             None => Payload::prepare(&self.payload, self.seed, self.chunk),
         })

@@ -118,7 +118,7 @@ impl Upload {
         offset: u64,
         by: &Exchange<'_>,
     ) -> Result<ContentReport, Failure> {
-        let payload = self.prepared(by);
+        let payload = self.prepared(by.payload);
         let size = self.size().map(|size| size.0);
         let source = payload.open_at(offset, size).map_err(Fault::from)?;
         let mut body = MeteredBody::new(source, by.meter.clone()).paced(self.limit_rate.map(Pace::new));

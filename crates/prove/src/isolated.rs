@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     env,
+    os::unix::process::parent_id,
     process::{Command, Stdio},
     sync::{Mutex, PoisonError},
     thread,
@@ -10,7 +11,8 @@ use std::{
 
 use crate::Proof;
 
-/// The environment variable that names the arrival whose closure is to run, and the size of its input.
+/// The environment variable that names the process that makes a proof, the arrival whose closure is to run, and the
+/// size of its input.
 const ASKED: &str = "LONGHAUL_PROVE";
 
 /// The exit code of a process whose closure has returned. A test harness ends with 0 or 101, also if it has run no test.
@@ -62,9 +64,9 @@ impl Arrival {
         Self { site, thread, key }
     }
 
-    /// Returns the value of [`ASKED`] for an input of `size` bytes.
-    fn asked(&self, size: u64) -> String {
-        format!("{}={size}", self.key)
+    /// Returns what the process `prover` asks for in [`ASKED`] to run the closure with an input of `size` bytes.
+    fn asked(&self, prover: u32, size: u64) -> String {
+        format!("{prover} {}={size}", self.key)
     }
 
     /// Returns the names that the test may have: that of its thread, and that of the function with the assertion.
@@ -105,9 +107,9 @@ macro_rules! assert_constant_memory {
 #[allow(clippy::panic, reason = "an assertion fails by panicking")]
 pub fn assert_constant(site: Site, sizes: impl IntoIterator<Item = u64>, run: impl FnOnce(u64)) {
     let (sizes, arrival): (Vec<u64>, _) = (sizes.into_iter().collect(), Arrival::now(site));
-    if let Ok(asked) = env::var(ASKED) {
+    if let Some(asked) = asked_by(parent_id()) {
         // This process may have been started for another arrival of the same test.
-        if let Some(size) = sizes.iter().find(|size| arrival.asked(**size) == asked) {
+        if let Some(size) = sizes.iter().find(|size| arrival.asked(parent_id(), **size) == asked) {
             run(*size);
             std::process::exit(RETURNED);
         }
@@ -117,13 +119,21 @@ pub fn assert_constant(site: Site, sizes: impl IntoIterator<Item = u64>, run: im
         let mut command = Command::new(env::current_exe().unwrap_or_default());
         command.args(arrival.tests());
         command.args(["--exact", "--nocapture", "--include-ignored", "--test-threads=1"]);
-        command.env(ASKED, arrival.asked(size)).stdout(Stdio::null());
+        command.env(ASKED, arrival.asked(std::process::id(), size)).stdout(Stdio::null());
         command
     };
     match Proof::of_command(again).sizes(sizes.iter().copied()).ending_with(RETURNED).run() {
         Ok(conclusion) => conclusion.assert_constant(),
         Err(error) => panic!("{error}"),
     }
+}
+
+/// Returns the value of [`ASKED`] if the process `parent` has set it. Any other value has no effect: a proof must not be
+/// skipped because of an inherited environment.
+fn asked_by(parent: u32) -> Option<String> {
+    let asked = env::var(ASKED).ok()?;
+    let (prover, _) = asked.split_once(' ')?;
+    (prover.parse() == Ok(parent)).then_some(asked)
 }
 
 #[cfg(test)]
@@ -142,8 +152,8 @@ mod tests {
         let arrive = || Arrival::now(Site { path: "my_crate::helper::site", line: 2, column: 1 });
         let (first, second) = (arrive(), arrive());
         let own = "isolated::tests::each_arrival_of_a_thread_has_a_number_and_the_names_of_its_test";
-        assert_eq!(first.asked(7), format!("{own} at my_crate::helper::site:2:1#0=7"));
-        assert_eq!(second.asked(7), format!("{own} at my_crate::helper::site:2:1#1=7"));
+        assert_eq!(first.asked(9, 7), format!("9 {own} at my_crate::helper::site:2:1#0=7"));
+        assert_eq!(second.asked(9, 7), format!("9 {own} at my_crate::helper::site:2:1#1=7"));
         assert_eq!(first.tests(), [own, "helper"]);
         let (key, tests) = thread::spawn(move || (arrive().key, arrive().tests())).join().unwrap();
         assert_eq!((key.as_str(), tests), (" at my_crate::helper::site:2:1#0", vec!["helper".to_owned()]));

@@ -5,7 +5,8 @@
 //! lasts, the memory of its process and of all descendants is sampled. Memory is constant if it grows by no more than a
 //! limit per GiB of input, both within the runs of the largest input and in its peaks over all sizes. This is the rule
 //! of `longhaul prove`. A run ends with its program: processes that the program leaves behind are killed. To find them,
-//! the current process becomes a subreaper (prctl(2)). Figures come from Linux's `/proc`; on other systems, a proof
+//! the current process becomes a subreaper (prctl(2)). If the current process is killed, Linux kills the program, but not
+//! processes that the program has started. Figures come from Linux's `/proc`; on other systems, a proof
 //! fails with an error.
 //!
 //! ```

@@ -106,6 +106,24 @@ fn end(sampler: &Sampler, tree: &ProcessTree, size: ByteSize) -> EndRecord {
     end
 }
 
+/// Makes the kernel kill a program when this thread ends. A signal of the terminal (Ctrl-C) ends this process, but not
+/// the program in its process group. Processes that the program has started run on.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code, reason = "the new process itself must ask for the signal")]
+fn end_with_this_thread(command: &mut Command) {
+    let parent = Pid::this();
+    let ask = move || {
+        process::end_with_parent();
+        // This process may have ended before.
+        if Pid::parent() == parent { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+    };
+    // SAFETY: prctl(2) and getppid(2) are system calls. Nothing allocates between fork and exec.
+    unsafe { command.pre_exec(ask) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn end_with_this_thread(_: &mut Command) {}
+
 /// A running program. Dropping it kills the program and all its descendants.
 struct Run {
     child: Child,
@@ -118,11 +136,12 @@ struct Run {
 }
 
 impl Run {
-    /// Starts a program in a process group of its own.
+    /// Starts a program in a process group of its own. It ends with this thread, which must wait for it.
     fn start(mut command: Command) -> io::Result<Self> {
         static RUNS: AtomicU64 = AtomicU64::new(0);
         let mark = format!("{}-{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
         keep_orphans();
+        end_with_this_thread(&mut command);
         let mut child = command.env(MARK, &mark).process_group(0).spawn()?;
         let leader = i32::try_from(child.id()).map(Pid::from_raw).map_err(io::Error::other);
         match leader.and_then(|leader| Ok((leader, ProcessTree::of(child.id())?))) {

@@ -107,6 +107,56 @@ fn an_assertion_at_which_no_process_arrives_is_an_error() {
 }
 
 #[test]
+fn a_stale_variable_does_not_skip_a_proof() {
+    const GROWING: &str = "GROWING in spite of the variable";
+    let name = "a_stale_variable_does_not_skip_a_proof";
+    if std::env::var_os("LONGHAUL_TEST_STALE").is_some() {
+        let message = message(|| assert_constant_memory!(SIZES, |bytes| fill(bytes, true)));
+        assert!(message.starts_with("GROWING"), "{message}");
+        std::io::stderr().write_all(GROWING.as_bytes()).unwrap();
+        return;
+    }
+    for stale in ["1", "1 a test=5"] {
+        let mut test = Command::new(std::env::current_exe().unwrap());
+        test.args([name, "--exact", "--nocapture"]);
+        let output = test.env("LONGHAUL_PROVE", stale).env("LONGHAUL_TEST_STALE", "1").output().unwrap();
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && printed.contains(GROWING), "{stale}: {printed}");
+    }
+}
+
+#[test]
+fn a_program_ends_with_the_process_that_proves_it() {
+    let name = "a_program_ends_with_the_process_that_proves_it";
+    let sleep = |_| {
+        let mut sleep = Command::new("sleep");
+        sleep.arg("605.2");
+        sleep
+    };
+    if std::env::var_os("LONGHAUL_TEST_KILLED").is_some() {
+        Proof::of_command(sleep).run().unwrap_err();
+        return;
+    }
+    let is_running = || {
+        let found = Command::new("pgrep").args(["-f", "^sleep 605.2$"]).output().unwrap();
+        !found.stdout.is_empty()
+    };
+    let within_seconds = |expected| {
+        (0..200).any(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            is_running() == expected
+        })
+    };
+    let mut test = Command::new(std::env::current_exe().unwrap());
+    test.args([name, "--exact", "--nocapture"]).env("LONGHAUL_TEST_KILLED", "1");
+    let mut prover = test.stdout(Stdio::null()).spawn().unwrap();
+    assert!(within_seconds(true), "the program does not start");
+    prover.kill().unwrap();
+    prover.wait().unwrap();
+    assert!(within_seconds(false), "the program outlives the process that proves it");
+}
+
+#[test]
 fn a_closure_that_panics_is_a_failed_run() {
     let failed = panic::catch_unwind(|| assert_constant_memory!(SIZES, |_| std::process::abort()));
     let message = failed.unwrap_err();

@@ -1,11 +1,13 @@
 //! A case as plain data: protocol, direction, sizes, other axes and limits of one transfer to measure.
 
 mod limits;
+mod recorded_key;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
+use recorded_key::RecordedKey;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -27,7 +29,7 @@ use crate::{
 /// assert_eq!(case.key().to_string(), "h2/down/64KiB/2GiB+c1s8");
 /// assert_eq!(case.total_bytes(), 16 << 30);
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "OnDisk"))]
 #[serde(from = "OnDisk", into = "OnDisk")]
 #[non_exhaustive]
@@ -70,7 +72,7 @@ pub struct Case {
     ///
     /// A case that was read from a record keeps its recorded key. Defaults of limits differ between versions, and an
     /// axis at the default of an earlier version must stay out of the name.
-    recorded: Option<CaseKey>,
+    recorded: Option<RecordedKey>,
 }
 
 /// A column of tables that list cases: the name of the column, and a function that returns its text for a case. The
@@ -148,16 +150,20 @@ impl Case {
     /// Returns the case with its protocol and its recorded name in [`printable`](crate::printable()) form.
     pub(crate) fn printable(mut self) -> Self {
         let name = self.key().to_string();
-        if !is_printable(&name) {
-            self.recorded = printable(&name).parse().ok();
-        }
+        let key =
+            if is_printable(&name) { self.recorded_key().cloned() } else { printable(&name).parse().ok() };
         self.protocol = printable(&self.protocol);
+        self.set_key(key);
         self
     }
 
     /// Returns the identity of the case: the key by which records are joined.
+    ///
+    /// A case that was read from a record has the key under which it was recorded. After a change of a field, the key
+    /// follows from the fields. The keys of [`towards_any_peer`](Self::towards_any_peer) and
+    /// [`with_reader_at_a_quarter`](Self::with_reader_at_a_quarter) also hold until a field changes.
     pub fn key(&self) -> CaseKey {
-        self.recorded.clone().unwrap_or_else(|| CaseKey {
+        self.recorded_key().cloned().unwrap_or_else(|| CaseKey {
             protocol: Some(self.protocol.clone()),
             direction: self.direction,
             chunk: self.chunk.into(),
@@ -169,10 +175,11 @@ impl Case {
     /// Returns the case of a transfer to any peer (`send`, `fetch`). Its key has only the limits that differ from those
     /// of [`Limits::for_any_peer`].
     #[must_use]
-    pub fn towards_any_peer(self) -> Self {
+    pub fn towards_any_peer(mut self) -> Self {
         let axes = self.axes(Limits::for_any_peer);
         let key = CaseKey { axes, ..self.key() };
-        Self { recorded: Some(key), ..self }
+        self.set_key(Some(key));
+        self
     }
 
     /// Returns the case with a reader at `rate`, which is a quarter of a goodput that was measured before. The key has
@@ -186,7 +193,8 @@ impl Case {
                 *axis = Axis::setting(Self::READER, "quarter");
             }
         }
-        Self { recorded: Some(key), ..self }
+        self.set_key(Some(key));
+        self
     }
 
     /// Returns the axes that are not at their defaults. `preset` returns the limits of a profile.
@@ -235,8 +243,10 @@ impl Case {
 
     /// Sets the limits and the busy-polling time, which older records state outside the case.
     pub(crate) fn complete(&mut self, limits: &Limits, spin: Option<Duration>) {
-        self.limits = limits.clone();
-        self.spin = self.spin.or(spin.filter(|spin| !spin.is_zero()));
+        self.keep_key(|case| {
+            case.limits = limits.clone();
+            case.spin = case.spin.or(spin.filter(|spin| !spin.is_zero()));
+        });
     }
 }
 
@@ -328,8 +338,8 @@ impl From<Case> for OnDisk {
 
 impl From<OnDisk> for Case {
     fn from(read: OnDisk) -> Self {
-        Self {
-            recorded: read.name.parse().ok(),
+        let mut case = Self {
+            recorded: None,
             protocol: read.protocol,
             direction: read.direction,
             chunk: read.chunk_bytes,
@@ -346,6 +356,8 @@ impl From<OnDisk> for Case {
             network: read.network,
             spin: read.spin_us.and_then(|us| Duration::try_from_secs_f64(us / 1e6).ok()),
             limits: read.limits.unwrap_or_default(),
-        }
+        };
+        case.set_key(read.name.parse().ok());
+        case
     }
 }

@@ -88,7 +88,9 @@ impl BodyRates {
         let mut sorted = rates.to_vec();
         sorted.sort_by(f64::total_cmp);
         let (least, most) = (*sorted.first()?, *sorted.last()?);
-        if sorted.len() < 2 || least <= 0.0 || !most.is_finite() {
+        // A NaN sorts first or last, by its sign, and compares as false.
+        let is_possible = least > 0.0 && most.is_finite();
+        if sorted.len() < 2 || !is_possible {
             return None;
         }
         let median = f64::midpoint(*sorted.get((sorted.len() - 1) / 2)?, *sorted.get(sorted.len() / 2)?);
@@ -120,7 +122,8 @@ mod tests {
 
     #[test]
     fn one_body_and_impossible_rates_have_no_fairness() {
-        for rates in [&[][..], &[1.0], &[0.0, 1.0], &[1.0, f64::INFINITY], &[f64::NAN, 1.0]] {
+        let nan = f64::NAN;
+        for rates in [&[][..], &[1.0], &[0.0, 1.0], &[1.0, f64::INFINITY], &[nan, 1.0], &[1.0, -nan]] {
             assert_eq!(BodyRates::of(rates), None, "{rates:?}");
         }
     }

@@ -42,7 +42,12 @@ pub struct Damage {
 
 /// A line of a file that is not a record. The reason may quote the line, so it is in [`printable()`] form.
 #[derive(Debug, thiserror::Error)]
-#[error("{}:{line}: not a record: {}", path.display(), printable(&source.to_string()))]
+#[error(
+    "{}:{line}: {}: {}",
+    path.display(),
+    in_words(newer.as_deref()),
+    printable(&source.to_string())
+)]
 pub struct DamagedLine {
     /// The path of the file.
     path: PathBuf,
@@ -50,10 +55,13 @@ pub struct DamagedLine {
     line: u64,
     /// The reason why the line cannot be parsed.
     source: serde_json::Error,
+    /// The version of longhaul that wrote the line, if it is newer than this one.
+    newer: Option<String>,
 }
 
 /// The failure to read records.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReadError {
     /// The file cannot be opened, read or decompressed.
     #[error("cannot read records {}: {source}", path.display())]
@@ -172,7 +180,8 @@ pub fn read_each_unseen(
             }
             Err(NoRecord::Version(found)) => return Err(ReadError::Version { path, line: number, found }),
             Err(NoRecord::Damage(source)) => {
-                let damaged = DamagedLine { path: path.clone(), line: number, source };
+                let newer = newer_writer(text.unwrap_or(&line));
+                let damaged = DamagedLine { path: path.clone(), line: number, source, newer };
                 if text.is_some() { damage.lines.push(damaged) } else { damage.torn = Some(damaged) }
             }
         }
@@ -246,6 +255,41 @@ fn parse(line: &[u8]) -> Result<Record, NoRecord> {
     if (OLDEST_VERSION..=SCHEMA_VERSION).contains(&found) { parsed } else { Err(NoRecord::Version(found)) }
 }
 
+/// The version of this longhaul.
+const OWN: &str = env!("CARGO_PKG_VERSION");
+
+/// Returns the version of longhaul that a line of JSON states, if it is newer than this one. Later versions may use
+/// words that this one does not know, such as a new kind of failure.
+fn newer_writer(line: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Line {
+        build: Written,
+    }
+    #[derive(serde::Deserialize)]
+    struct Written {
+        version: String,
+    }
+    let version = serde_json::from_slice::<Line>(line).ok()?.build.version;
+    (numbers(&version)? > numbers(OWN)?).then_some(version)
+}
+
+/// Returns the numbers of a version; `None` for a text of another form.
+fn numbers(version: &str) -> Option<[u64; 3]> {
+    let (numbers, _) = version.split_once(['-', '+']).unwrap_or((version, ""));
+    let numbers: Vec<u64> = numbers.split('.').map(str::parse).collect::<Result<_, _>>().ok()?;
+    numbers.try_into().ok()
+}
+
+fn in_words(newer: Option<&str>) -> String {
+    match newer {
+        None => "not a record".to_owned(),
+        Some(version) => format!(
+            "a newer longhaul ({}) wrote this line, and this one ({OWN}) cannot read it; read it with a newer longhaul",
+            printable(version)
+        ),
+    }
+}
+
 fn remedy(found: u32) -> &'static str {
     match found.cmp(&OLDEST_VERSION) {
         Ordering::Less => "measure again, or read it with the longhaul that made it (its build.version)",
@@ -269,7 +313,7 @@ mod tests {
     use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
     use super::*;
-    use crate::Case;
+    use crate::{Case, Fault, FaultKind};
 
     fn line(protocol: &str) -> String {
         Record::new("run", Case::new(protocol)).to_line().unwrap()
@@ -363,6 +407,28 @@ mod tests {
         fs::write(folder.path().join(RECORD_FILES[0]), hostile).unwrap();
         let error = read(folder.path()).unwrap_err().to_string();
         assert!(error.contains("`up\\u{1b}[2J`") && !error.contains('\u{1b}'), "{error}");
+    }
+
+    #[test]
+    fn a_word_of_a_newer_version_is_said_to_be_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let written_by = |version: &str| {
+            let mut record = Record::new("run", Case::new("h2"));
+            record.build.version = version.into();
+            record.error = Some(Fault::new(FaultKind::Timeout, "full"));
+            let line = record.to_line().unwrap().replacen("\"timeout\"", "\"quota\"", 1);
+            fs::write(folder.path().join(RECORD_FILES[0]), line).unwrap();
+            read(folder.path()).unwrap_err().to_string()
+        };
+        for newer in ["1000.0.0", "1000.2.1-rc.1"] {
+            let error = written_by(newer);
+            let expected = format!("records.jsonl:1: a newer longhaul ({newer}) wrote this line");
+            assert!(error.contains(&expected) && error.contains("unknown variant `quota`"), "{error}");
+        }
+        for other in [OWN, "0.0.1", "", "1000", "new.er.er"] {
+            let error = written_by(other);
+            assert!(error.contains("records.jsonl:1: not a record: unknown variant `quota`"), "{error}");
+        }
     }
 
     #[test]

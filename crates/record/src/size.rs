@@ -32,14 +32,20 @@ impl FromStr for ByteSize {
 
     fn from_str(text: &str) -> Result<Self, SizeError> {
         let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
-        let whole = match text[number.len()..].trim() {
-            unit @ ("k" | "K" | "m" | "M" | "g" | "G" | "t" | "T") => format!("{number}{unit}iB"),
+        let unit = text[number.len()..].trim();
+        let whole = match unit {
+            "k" | "K" | "m" | "M" | "g" | "G" | "t" | "T" => format!("{number}{unit}iB"),
             _ => text.to_owned(),
         };
-        let malformed = |_| SizeError::Malformed(text.to_owned());
-        match whole.parse::<bytesize::ByteSize>().map_err(malformed)?.as_u64() {
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let refused = |_| match is_number {
+            true => SizeError::TooLarge(text.to_owned()),
+            false => SizeError::Malformed(text.to_owned()),
+        };
+        let is_largest = number.trim() == u64::MAX.to_string() && matches!(unit, "" | "b" | "B");
+        match whole.parse::<bytesize::ByteSize>().map_err(refused)?.as_u64() {
             // bytesize takes the largest number for all that are larger.
-            u64::MAX if number.trim() != u64::MAX.to_string() => Err(SizeError::TooLarge(text.to_owned())),
+            u64::MAX if !is_largest => Err(SizeError::TooLarge(text.to_owned())),
             bytes => Ok(Self(bytes)),
         }
     }
@@ -218,7 +224,7 @@ mod tests {
         for text in ["", "x", "-1", "64XB", "KiB", "1q", "64KiBs", "ä"] {
             assert_eq!(text.parse::<ByteSize>(), Err(SizeError::Malformed(text.into())));
         }
-        for text in ["16EiB", "99999999TiB"] {
+        for text in ["16EiB", "99999999TiB", "18446744073709551616", "18446744073709551615KiB"] {
             assert_eq!(text.parse::<ByteSize>(), Err(SizeError::TooLarge(text.into())));
             assert!(text.parse::<Rate>().unwrap_err().to_string().contains("too large"));
         }

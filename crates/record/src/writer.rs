@@ -32,6 +32,7 @@ pub struct Resumed {
 
 /// The failure to open a folder of results again.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ResumeFileError {
     /// The records cannot be read.
     #[error(transparent)]
@@ -49,6 +50,7 @@ pub enum ResumeFileError {
 
 /// The failure to write results.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum WriteError {
     /// The folder holds results already.
     #[error("{} exists already; use another folder", path.display())]
@@ -86,7 +88,9 @@ impl Results {
         let unwritable = |source| WriteError::Folder { path: folder.to_owned(), source };
         fs::create_dir_all(folder).map_err(unwritable)?;
         let path = folder.join(RECORD_FILES[0]);
-        let records = File::create_new(&path).map_err(|error| match error.kind() {
+        // With a position of its own, a write after `set_len` would leave a gap of null bytes.
+        let records = OpenOptions::new().read(true).append(true).create_new(true).open(&path);
+        let records = records.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => WriteError::Exists { path },
             _ => unwritable(error),
         })?;
@@ -130,7 +134,7 @@ impl Results {
     }
 
     /// Appends a record. The operating system has the record when the function returns. After a failure, the file still
-    /// holds the whole lines before the record.
+    /// holds the whole lines before the record, and further records can be appended.
     ///
     /// # Errors
     /// Fails if the record cannot be written as JSON, or the file cannot be written.
@@ -218,6 +222,31 @@ mod tests {
             assert_eq!(resumed.results.read_back().unwrap().len(), records + 1);
             assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), records + 1);
         }
+    }
+
+    /// The variable that names the folder of a process whose files cannot exceed 16 KiB.
+    const LIMITED: &str = "LONGHAUL_TEST_RECORDS";
+
+    #[test]
+    fn a_record_that_could_not_be_written_leaves_no_trace() {
+        let name = "writer::tests::a_record_that_could_not_be_written_leaves_no_trace";
+        let Some(folder) = std::env::var_os(LIMITED) else {
+            let folder = tempfile::tempdir().unwrap();
+            let limited = "trap '' XFSZ; ulimit -f 32; exec \"$0\" --exact \"$1\" --nocapture";
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", limited]).arg(std::env::current_exe().unwrap()).arg(name);
+            let output = shell.env(LIMITED, folder.path()).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            assert_eq!(read(folder.path()).unwrap().len(), 2);
+            return;
+        };
+        let mut results = Results::create(Path::new(&folder)).unwrap();
+        let [first, mut large, next] = ["h1", "h2", "h3"].map(|name| Record::new("run", Case::new(name)));
+        large.command = Some("x".repeat(64 << 10));
+        results.write(&first).unwrap();
+        assert!(matches!(results.write(&large), Err(WriteError::Unwritable { .. })));
+        results.write(&next).unwrap();
+        assert_eq!(results.read_back().unwrap(), [first, next]);
     }
 
     #[test]

@@ -16,6 +16,10 @@ pub struct Interruption {
 impl Interruption {
     /// Catches the signals from now on, instead of their default action. Must be called within a tokio runtime.
     ///
+    /// tokio never restores the default action. Once this value is dropped, the signals have no effect in this process,
+    /// except on other handlers. A program that goes on after its runs needs a handler of its own, such as a further
+    /// `Interruption`.
+    ///
     /// # Errors
     /// Fails if the signals cannot be handled.
     pub fn catch() -> io::Result<Self> {

@@ -78,7 +78,7 @@ pub use plan::Plan;
 pub use process::{OwnEnd, OwnReport, ProcessExecutor};
 pub use relay_process::{RelayError, RelayProcess};
 pub use reply::{accepted, short_body};
-pub use session::{Entry, Session, SessionError, Stop, run_entries};
+pub use session::{Entry, Session, SessionError, Stop, command_line, run_entries};
 pub use settings::Settings;
 pub use thread_share::ThreadShare;
 pub use threads::{Place, Threads};

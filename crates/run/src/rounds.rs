@@ -68,9 +68,20 @@ impl Rounds {
         self.round_began = Stamp::now();
     }
 
-    /// Returns whether the time limit of the plan has passed, so that no further run may start.
-    pub(crate) fn is_over(&self) -> bool {
+    /// Returns whether the time limit of the plan has passed, so that no further warm-up run may start.
+    pub(crate) fn is_out_of_time(&self) -> bool {
         self.plan.longest.is_some_and(|longest| self.began.elapsed() > longest)
+    }
+
+    /// Returns whether the time limit of the plan has passed, so that no further run may start. The first run of a session
+    /// always may: without any, the time so far would be spent for nothing.
+    pub(crate) fn is_over(&self) -> bool {
+        self.has_run() && self.is_out_of_time()
+    }
+
+    /// Returns whether this session has made a run.
+    fn has_run(&self) -> bool {
+        self.has_success || self.failed > 0
     }
 
     /// Adds a run of this session.
@@ -159,6 +170,17 @@ mod tests {
         let plan = Plan::of(6).until_precise(0.02).within(Duration::ZERO);
         assert_eq!(rounds(plan, &[100.0, 200.0]), (1, Next::OutOfTime));
         assert_eq!(rounds(Plan::of(6).within(Duration::ZERO), &[100.0]), (1, Next::OutOfTime));
+    }
+
+    #[test]
+    fn a_used_up_time_ends_the_warm_up_but_not_before_the_first_run() {
+        let mut rounds = Rounds::begin(Plan::of(6).within(Duration::ZERO));
+        assert_eq!(rounds.next(), Next::Round(0));
+        assert!(rounds.is_out_of_time() && !rounds.is_over());
+        rounds.keep(&failed());
+        assert!(rounds.is_over());
+        let unlimited = Rounds::begin(Plan::of(6));
+        assert!(!unlimited.is_out_of_time() && !unlimited.is_over());
     }
 
     #[test]

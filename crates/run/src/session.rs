@@ -45,7 +45,7 @@ pub enum SessionError {
 #[derive(Clone, Debug)]
 pub struct Session {
     run_id: String,
-    command: String,
+    command: Option<String>,
     host: Host,
     build: Build,
     purpose: Purpose,
@@ -59,11 +59,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// Returns a session with the command line of this process, on the machine `host` and with the program `build`.
+    /// Returns a session on the machine `host` and with the program `build`. Its records state no command line.
     pub fn new(host: Host, build: Build) -> Self {
         Self {
             run_id: Uuid::now_v7().to_string(),
-            command: command_line(),
+            command: None,
             host,
             build,
             purpose: Purpose::Measure,
@@ -81,8 +81,15 @@ impl Session {
     /// invocation.
     #[must_use]
     pub fn continuing(self, earlier: &Earlier) -> Self {
-        let command = earlier.command.clone().unwrap_or(self.command);
+        let command = earlier.command.clone().or(self.command);
         Self { run_id: earlier.run_id.clone(), command, ..self }
+    }
+
+    /// Sets the command line that the records state. Records are shared and published, so it must be without secrets.
+    /// That of longhaul itself is [`command_line`].
+    #[must_use]
+    pub fn with_command(self, command: impl Into<Option<String>>) -> Self {
+        Self { command: command.into(), ..self }
     }
 
     /// Sets the purpose that the records state.
@@ -140,7 +147,8 @@ impl Session {
     /// affects all cases alike.
     ///
     /// Each record is passed to `keep` before the next run starts; warm-up runs have no records. SIGINT (Ctrl-C),
-    /// SIGTERM and SIGHUP end the session. The running case is then dropped, together with its processes.
+    /// SIGTERM and SIGHUP end the session. The running case is then dropped, together with its processes. After the
+    /// session, these signals do not end this process any more ([`Interruption::catch`]).
     ///
     /// # Errors
     /// Fails if `keep` fails, or if signals cannot be handled.
@@ -198,7 +206,7 @@ impl Session {
         record.sender = budgeted(End::Sender, outcome.ends.sender);
         record.receiver = budgeted(End::Receiver, outcome.ends.receiver);
         (record.core_round_trip, record.integrity) = (outcome.core_round_trip, outcome.integrity);
-        record.command = Some(self.command.clone());
+        record.command = self.command.clone();
         (record.host, record.build) = (self.host.clone().into(), self.build.clone().into());
         if let Some(peer) = outcome.peer_host {
             record.warnings.extend(peer.named_warnings().chain(other_build(&self.build, &peer)));
@@ -272,7 +280,7 @@ pub async fn run_entries<E: Into<Box<dyn Error + Send + Sync>>>(
                 continue;
             }
             if !steps.is_warm {
-                if steps.warm_up(entries, observer).await.is_none() {
+                if steps.warm_up(entries, &rounds, observer).await.is_none() {
                     return Ok(Stop::Interrupted);
                 }
                 rounds.begin_round();
@@ -301,11 +309,20 @@ struct Steps {
 }
 
 impl Steps {
-    /// Makes the warm-up runs, which are not recorded. Returns `None` if a signal interrupts one.
-    async fn warm_up(&mut self, entries: &[Entry<'_>], observer: &mut dyn Observer) -> Option<()> {
+    /// Makes the warm-up runs, which are not recorded, within the time limit of `rounds`. Returns `None` if a signal
+    /// interrupts one.
+    async fn warm_up(
+        &mut self,
+        entries: &[Entry<'_>],
+        rounds: &Rounds,
+        observer: &mut dyn Observer,
+    ) -> Option<()> {
         self.is_warm = true;
         for round in 0..self.plan.schedule.warmup_rounds {
             for entry in self.plan.order(entries, u32::MAX - round) {
+                if rounds.is_out_of_time() {
+                    return Some(());
+                }
                 observer.facing(entry.session.peer.as_deref());
                 observer.warming_up(&entry.case, round);
                 self.run(entry, round, observer).await?;
@@ -327,8 +344,9 @@ impl Steps {
     }
 }
 
-/// Returns the command line of this process as a shell reads it, without the folder of the program and without secrets.
-fn command_line() -> String {
+/// Returns the command line of this process as a shell reads it, for [`Session::with_command`]. The process must be
+/// longhaul itself: the first word is `longhaul`, and secrets are found and replaced by its flags.
+pub fn command_line() -> String {
     let arguments = std::env::args_os().skip(1);
     let arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
     let words = redacted_words(std::iter::once("longhaul".into()).chain(arguments));

@@ -20,6 +20,11 @@ impl Tasks {
         tasks.spawn(work);
     }
 
+    /// Aborts all tasks.
+    pub(crate) fn abort(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    }
+
     /// Spawns the sending of a body, which may outlast the head of the response. The returned future completes only if
     /// the body itself fails. Any other failure (the connection broke, or the peer needs no more of the body) shows in
     /// the response.

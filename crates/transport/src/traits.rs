@@ -37,12 +37,16 @@ pub trait Connection: Send + Sync {
     /// Sends a request with its body, and waits for the head of the response. The head may arrive before the request's
     /// body has ended. Exchanges run concurrently if the protocol has streams.
     ///
+    /// Dropping the future gives up the exchange. A protocol with streams can carry further exchanges on the connection.
+    /// Without streams (HTTP/1.1, and TCP and TLS without HTTP), the connection must not be used further: the next
+    /// exchange fails, or meets the rest of this one.
+    ///
     /// # Errors
     /// Fails if the connection broke, the peer violated the protocol, or the body of the request failed.
     async fn exchange(&self, request: Request<Body>) -> Result<Response<Body>, Error>;
 
     /// Ends the connection in good order. Over QUIC this notifies the server; over TCP the kernel does so when the
-    /// connection is dropped.
+    /// connection is dropped. An exchange whose response has not arrived may fail; it does not delay the end.
     async fn close(&self) {}
 
     /// Returns the state of the connection now, as protocol and kernel know it.

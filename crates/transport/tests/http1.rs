@@ -139,6 +139,27 @@ fn put(body: Body) -> Request<Body> {
 }
 
 #[tokio::test]
+async fn closing_does_not_wait_for_an_answer_that_never_comes() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peer = Peer::new(listener.local_addr().unwrap(), "localhost", Trust::SystemRoots);
+    let limits = Limits::for_any_peer(Profile::default());
+    let connection = by_name("h1c").unwrap().connect(&peer, &limits).await.unwrap();
+    let _server = soon(listener.accept()).await.unwrap();
+    let mut exchange = std::pin::pin!(connection.exchange(put(body::full("abc"))));
+    let close = async {
+        sleep(Duration::from_millis(100)).await;
+        timeout(Duration::from_secs(3), connection.close()).await
+    };
+    let closed = tokio::select! {
+        response = &mut exchange => panic!("{:?}", response.map(|_| ())),
+        closed = close => closed,
+    };
+    assert!(closed.is_ok(), "closing waits for the answer");
+    assert!(soon(exchange).await.is_err(), "the exchange ends with its connection");
+    assert!(soon(connection.exchange(put(body::full("abc")))).await.is_err());
+}
+
+#[tokio::test]
 async fn an_answer_before_the_end_of_the_request_is_read_although_the_server_closed() {
     let connection = client_of(b"HTTP/1.1 413 No\r\ncontent-length: 5\r\n\r\nlarge".to_vec()).await;
     let response = soon(connection.exchange(put(body::full(vec![7; 50_000_000])))).await.unwrap();

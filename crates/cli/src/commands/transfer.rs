@@ -10,7 +10,7 @@ use record::{
     ByteSize, Case, EndRecord, FaultKind, H2_WINDOW, Record, Redirects, Results, Resumption, mib, mib_per_s,
     speed, three_digits,
 };
-use run::{Interruption, Threads};
+use run::{Interruption, Threads, command_line};
 
 use super::{progress::Progress, rounds};
 use crate::{
@@ -61,7 +61,7 @@ pub(super) fn transfer(
     let (threads, shared) =
         Threads::start_anywhere(args.load.threads()).context("cannot start the threads")?;
     shared.iter().for_each(|shared| note(shared));
-    let client = Client::new(options, this_build()).over(threads);
+    let client = Client::new(options, this_build()).with_command(command_line()).over(threads);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let transferred = runtime.block_on(run(args, &client, target, transfer));
     // A read of standard input cannot be cancelled: do not wait for it.

@@ -50,17 +50,17 @@ impl Case {
     /// Puts the name of a profile into the recorded key, in the place of the limits that it sets. Earlier versions wrote
     /// each of them. Most keys have no limit, and are left alone at once.
     pub(crate) fn name_profile(&mut self) {
-        let Some(key) = self.recorded.as_ref() else { return };
+        let Some(mut key) = self.recorded_key().cloned() else { return };
         if !key.axes.iter().any(Axis::is_limit) || key.axis(Axis::PROFILE).is_some() {
             return;
         }
         for preset in [Limits::of as Preset, Limits::for_any_peer] {
             let spelled: Vec<Axis> = self.differences(preset(Profile::default())).collect();
             let named = self.limit_axes(preset);
-            if let Some(key) = self.recorded.as_mut().filter(|key| key.axes.ends_with(&spelled)) {
+            if key.axes.ends_with(&spelled) {
                 key.axes.truncate(key.axes.len().saturating_sub(spelled.len()));
                 key.axes.extend(named);
-                return;
+                return self.set_key(Some(key));
             }
         }
     }
@@ -70,8 +70,9 @@ impl Case {
         let defaults = Limits::for_any_peer(Profile::default());
         let is_default =
             |axis: &Axis| LIMITS.iter().any(|limit| *axis == Axis::setting(limit.flag, defaults.get(limit)));
-        if let Some(key) = &mut self.recorded {
+        if let Some(mut key) = self.recorded_key().cloned() {
             key.axes.retain(|axis| !is_default(axis));
+            self.set_key(Some(key));
         }
     }
 }

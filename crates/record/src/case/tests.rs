@@ -73,9 +73,8 @@ fn a_profile_is_in_the_name_if_all_limits_are_as_it_sets_them() {
 fn limits_that_earlier_versions_spelled_out_have_the_name_of_their_profile() {
     let mut case = Case { limits: Limits::of(Profile::Fast), sink: SinkKind::Discard, ..Case::new("h2") };
     let now = case.key();
-    case.recorded = Some(
-        "h2/up/64KiB/2GiB+sink=discard+h2-frame=1MiB+h2-window=16MiB+h2-send-buffer=1MiB".parse().unwrap(),
-    );
+    let earlier = "h2/up/64KiB/2GiB+sink=discard+h2-frame=1MiB+h2-window=16MiB+h2-send-buffer=1MiB";
+    case.set_key(earlier.parse().ok());
     assert_ne!(case.key(), now);
     case.name_profile();
     assert_eq!(case.key(), now);
@@ -90,7 +89,7 @@ fn a_transfer_to_any_peer_has_the_defaults_of_such_transfers() {
     assert_eq!(case.key().variant(), "congestion=auto+socket-buffer=auto");
     assert_eq!(case.clone().towards_any_peer().key().to_string(), "h1c/up/64KiB/2GiB");
     let mut earlier = case.clone();
-    earlier.recorded = Some(case.key());
+    earlier.set_key(Some(case.key()));
     earlier.leave_out_defaults_for_any_peer();
     assert_eq!(earlier.key(), case.clone().towards_any_peer().key());
     case.limits.set(&crate::SOCKET_BUFFER, LimitValue::Bytes(256 << 10)).unwrap();
@@ -120,4 +119,23 @@ fn a_case_survives_its_json_and_keeps_the_name_under_which_it_was_recorded() {
     old["name"] = "h3/up/64KiB/2GiB+quic-window=1MiB".into();
     let read: Case = serde_json::from_value(old).unwrap();
     assert_eq!(read.key().axis("quic-window"), Some("1MiB"));
+}
+
+#[test]
+fn a_case_from_a_record_has_a_new_name_once_it_is_changed() {
+    let mut case = Case::new("h2");
+    case.limits.set(&H2_FRAME, LimitValue::Bytes(16 << 10)).unwrap();
+    let mut json = serde_json::to_value(&case).unwrap();
+    let read: Case = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!(read, case);
+    json["name"] = "h2/up/64KiB/2GiB".into();
+    let mut read: Case = serde_json::from_value(json).unwrap();
+    assert_eq!(read.key().variant(), "", "the name under which it was recorded");
+    assert_ne!(read, case, "another name is another case");
+    (read.streams, read.body, read.seed) = (8, ByteSize(1 << 20), 7);
+    assert_eq!(read.key().to_string(), "h2/up/64KiB/1MiB+c1s8+seed=7+h2-frame=16KiB");
+    assert_eq!(serde_json::to_value(&read).unwrap()["name"], read.key().to_string());
+    let mut remote = Case::new("h2").towards_any_peer();
+    remote.direction = Direction::Down;
+    assert!(remote.key().to_string().starts_with("h2/down/"), "{}", remote.key());
 }

@@ -29,17 +29,21 @@ impl Shares {
         // The connections are spread over the threads of the end. An end limited by its processors therefore needs one
         // for each thread.
         let threads = end.worker_threads.as_ref().map_or(1, Vec::len).max(1) as f64;
+        let working = share(used.map(|used| used / threads));
+        let delayed = share(end.run_delay_s.map(|delay| delay * worked));
+        // Both cover the time until the report, too: of a short body, they may sum up to more than its time.
+        let whole = (working + delayed).max(1.0);
         Self {
             application: share(end.application_wait_s.map(|wait| wait / bodies.max(1) as f64)),
-            working: share(used.map(|used| used / threads)),
-            delayed: share(end.run_delay_s.map(|delay| delay * worked)),
+            working: working / whole,
+            delayed: delayed / whole,
             ready: share(Some(ready)),
         }
     }
 
     /// Returns the share in which the end needs its processor, or waits for it with work to do.
     pub(super) fn processor(&self) -> f64 {
-        (self.working + self.delayed).min(1.0)
+        self.working + self.delayed
     }
 
     /// Returns the share in which the end works, busy-polls or waits for its core.

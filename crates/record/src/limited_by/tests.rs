@@ -90,6 +90,12 @@ fn the_busier_processor_is_the_cause_whatever_the_windows_say() {
     let limited = limited.unwrap();
     assert_eq!(limited.cause, Cause::ReceiverCpu);
     assert_eq!(limited.evidence, "works 50 % of the time, waits for its core 45 %");
+    let short = with("h2", |record| {
+        let receiver = record.receiver.as_mut().unwrap();
+        (receiver.cpu.user_s, receiver.cpu.system_s) = (Some(5.0), Some(0.0));
+        receiver.run_delay_s = Some(7.5);
+    });
+    assert_eq!(short.unwrap().evidence, "works 40 % of the time, waits for its core 60 %");
     let spinning = cause("h2", |record| {
         let receiver = record.receiver.as_mut().unwrap();
         (receiver.cpu.user_s, receiver.cpu.spin_s) = (Some(9.5), Some(9.0));

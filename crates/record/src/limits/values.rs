@@ -91,7 +91,7 @@ impl From<LimitValue> for Value {
 /// read.
 ///
 /// Copies share their memory until one of them is changed, because thousands of records have the same limits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Limits(Arc<BTreeMap<Cow<'static, str>, LimitValue>>);
 
 impl Serialize for Limits {

@@ -25,7 +25,7 @@ impl Record {
         }
         if !self.limits.is_printable() {
             self.limits = self.limits.printable();
-            self.case.limits = self.limits.clone();
+            self.case.keep_key(|case| case.limits = self.limits.clone());
         }
         self
     }
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(record.limits.choice(&H3_RECV), Some("bou\\u{1b}nded"));
         let shown = record.to_line().unwrap();
         assert!(!shown.contains("\\u001b") && !shown.contains('\u{202e}'), "{shown}");
-        assert_eq!(shown.matches("a\\\\u{1b}]0;b\\\\u{7}\\\\nc\\\\u{202e}").count(), 39);
+        assert_eq!(shown.matches("a\\\\u{1b}]0;b\\\\u{7}\\\\nc\\\\u{202e}").count(), 40);
     }
 
     #[test]

@@ -199,6 +199,16 @@ async fn a_continued_session_makes_the_runs_that_are_not_recorded_in_the_order_o
 }
 
 #[test]
+fn a_record_states_a_command_line_only_if_the_program_sets_one() {
+    let stated = |session: Session| {
+        session.record(&Case::new("h2"), 0, Timestamp::UNIX_EPOCH, Outcome::default()).command
+    };
+    assert_eq!(stated(session()), None, "the arguments of this process may hold secrets");
+    assert_eq!(stated(session().with_command("longhaul x".to_owned())).as_deref(), Some("longhaul x"));
+    assert_eq!(stated(session().with_command(command_line())).unwrap().split(' ').next(), Some("longhaul"));
+}
+
+#[test]
 fn a_command_line_is_quoted_where_a_shell_needs_it() {
     let words = ["bench", "--size", "1KiB,2KiB", "--label", "a 'b'", "", "$x", "https://h/a%20b"];
     let line = words.map(quoted).join(" ");

@@ -59,11 +59,12 @@ pub(super) async fn start(
     let tasks = Tasks::default();
     let driver = Driver::spawn(&tasks, PROTOCOL, connection);
     let requests = Mutex::new(Some(requests));
-    Ok(Box::new(Http1Connection { requests, announcer, write_failure, info, driver, _tasks: tasks }))
+    Ok(Box::new(Http1Connection { requests, announcer, write_failure, info, driver, tasks }))
 }
 
 /// The time that a connection has to end by itself when it is closed. An idle connection ends at once. A connection in
-/// the middle of a message, such as an upload that the server has refused, would not end before the body does.
+/// the middle of a message, such as an upload that the server has refused, would not end before the body does. Such a
+/// connection is broken off after this time.
 const FAREWELL: Duration = Duration::from_millis(50);
 
 struct Http1Connection {
@@ -73,7 +74,7 @@ struct Http1Connection {
     write_failure: WriteFailure,
     info: StreamInfo,
     driver: Driver,
-    _tasks: Tasks,
+    tasks: Tasks,
 }
 
 #[async_trait]
@@ -104,8 +105,14 @@ impl Connection for Http1Connection {
     }
 
     async fn close(&self) {
-        self.requests.lock().await.take();
-        let _ = timeout(FAREWELL, self.driver.ended()).await;
+        // An exchange has the lock until the head of its response arrives.
+        let ended = async {
+            self.requests.lock().await.take();
+            self.driver.ended().await;
+        };
+        if timeout(FAREWELL, ended).await.is_err() {
+            self.tasks.abort();
+        }
     }
 
     fn link(&self) -> Link {
