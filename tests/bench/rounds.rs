@@ -94,6 +94,11 @@ fn a_list_has_the_cases_and_an_estimate_and_runs_nothing() {
         assert!(sum.starts_with(&format!("{} cases", cases.lines().count())), "{sum}");
         assert!(sum.contains(" GiB in all, about "), "{sum}");
     }
+    let one = ["bench", "--list", "--protocol", "h1c", "--size", "64MiB", "--no-ceiling", "--rounds", "4"];
+    let further = ["--chunk-size", "64KiB", "--warmup", "3", "--precision", "2%", "--max-time", "10s"];
+    let listed = text(&run(&[&one[..], &further].concat()).stdout);
+    assert!(listed.contains(" 7 runs, ") && listed.contains(" with 3 rounds of warm-up"), "{listed}");
+    assert!(listed.contains(" until intervals are within 2 %, but no run after 10 s"), "{listed}");
     assert!(!out.path().exists());
 }
 

@@ -119,7 +119,7 @@ where
         if let Some(expected) = expected.filter(|expected| *expected != received) {
             return Err(ReceiveError::Length { received, expected });
         }
-        let (digest, saved) = sink.finish().await?;
+        let (digest, saved) = waiting(&mut flow, sink.finish()).await?;
         Ok(Receipt {
             bytes: received,
             algorithm: payload::ALGORITHM.to_owned(),

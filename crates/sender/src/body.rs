@@ -97,14 +97,16 @@ impl MeteredBody {
         self.source.is_finished()
     }
 
-    /// Begins the pause after a chunk of a paced body.
+    /// Begins the pause after a chunk of a paced body. No pause follows the last chunk: protocols that learn the end of the
+    /// body together with that chunk would not wait for it, and others would.
     #[cold]
     fn pause_after(&mut self, bytes: usize) {
         let Some(pace) = &mut self.pace else { return };
         if let Some(handed) = self.handed {
             self.flow.late(pace.lateness(handed));
         }
-        self.pause = pace.pass(bytes).map(|wait| Box::pin(sleep(wait)));
+        let wait = pace.pass(bytes).filter(|_| !self.source.is_finished());
+        self.pause = wait.map(|wait| Box::pin(sleep(wait)));
     }
 
     /// Reports the wait after a stamped chunk, which ends now.
@@ -315,12 +317,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_paced_body_ends_with_its_last_chunk() {
+        let (paced, _) = body(&PayloadKind::Zero, 2000);
+        let mut paced = paced.paced(Pace::new(Rate::try_from(10_000).unwrap()));
+        for _ in 0..2 {
+            paced.frame().await.unwrap().unwrap();
+        }
+        let end = Pin::new(&mut paced).poll_frame(&mut Context::from_waker(std::task::Waker::noop()));
+        assert!(matches!(end, Poll::Ready(None)), "{end:?}");
+    }
+
+    #[tokio::test]
     async fn a_paced_body_takes_its_time_and_the_pace_is_optional() {
         let pace = || Pace::new(Rate::try_from(100_000).unwrap());
         let began = Stamp::now();
         let (paced, meter) = body(&PayloadKind::Zero, 5000);
         paced.paced(pace()).collect().await.unwrap();
-        // A wait of 10 ms follows each chunk. The protocol decides whether it waits after the last chunk.
+        // A wait of 10 ms follows each chunk but the last.
         let took = began.elapsed();
         assert!(took >= std::time::Duration::from_millis(40), "{took:?}");
         let waited = meter.readings().application_wait;

@@ -2,7 +2,7 @@
 
 use std::iter::once;
 
-use record::{Case, End, EndRecord, FrameSizes, Record};
+use record::{Case, End, EndRecord, FrameSizes, Record, TransportStats};
 
 use super::{Format, FormatError, Report, framing};
 
@@ -134,6 +134,7 @@ const RUN: &[Column<Record>] = &[
     ("limited_by", |r| r.limited_by.as_ref().map(|limit| limit.cause.to_string())),
     ("limited_by_share", |r| number(r.limited_by.as_ref().map(|limit| limit.share))),
     ("limited_by_evidence", |r| r.limited_by.as_ref().map(|limit| limit.evidence.clone())),
+    ("core_round_trip_ns", |r| number(r.core_round_trip.map(|trip| trip.longest().as_nanos()))),
 ];
 
 /// The columns of one end.
@@ -172,7 +173,31 @@ const END: &[Column<EndRecord>] = &[
         e.context_switches.as_ref().map(|switches| switches.involuntary.to_string())
     }),
     ("receive_window_bytes", |e| number(e.receive_window_bytes)),
+    ("cpu_spin_s", |e| number(e.cpu.spin_s)),
+    ("major_faults", |e| number(e.faults.as_ref().map(|faults| faults.major))),
+    ("heap_bytes", |e| number(e.memory.heap_bytes)),
+    ("kernel_bytes", |e| number(e.memory.kernel_bytes)),
+    ("application_wait_s", |e| number(e.application_wait_s)),
+    ("waits_for_credit", |e| number(e.send_waits.map(|waits| waits.credit))),
+    ("waits_for_socket", |e| number(e.send_waits.map(|waits| waits.socket))),
+    ("rtt_us", |e| number(e.transport.as_ref().map(rtt_us))),
+    ("lost_packets", |e| number(e.transport.as_ref().map(lost_packets))),
 ];
+
+fn rtt_us(stats: &TransportStats) -> u64 {
+    match stats {
+        TransportStats::Tcp(tcp) => tcp.rtt_us,
+        TransportStats::Quic(quic) => quic.rtt_us,
+    }
+}
+
+/// Returns the packets that were lost according to the end: those that TCP sent again, or that QUIC declared lost.
+fn lost_packets(stats: &TransportStats) -> u64 {
+    match stats {
+        TransportStats::Tcp(tcp) => tcp.retransmits,
+        TransportStats::Quic(quic) => quic.lost_packets,
+    }
+}
 
 #[cfg(test)]
 mod tests {

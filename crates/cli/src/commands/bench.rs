@@ -30,12 +30,16 @@ pub(super) fn main(args: &BenchArgs) -> anyhow::Result<Verdict> {
     }
     let of_peers: Vec<PeerRuns> = peers.iter().map(|peer| runs_of(peer, &cases, args)).collect();
     let rounds = args.rounds(&Defaults::BENCH);
-    let expected = of_peers.iter().fold(Expectation::of(&cases, rounds), |expected, runs| {
-        expected.and(Expectation::of(&runs.cases, rounds))
-    });
+    let expected = |rounds| {
+        of_peers.iter().fold(Expectation::of(&cases, rounds), |expected, runs| {
+            expected.and(Expectation::of(&runs.cases, rounds))
+        })
+    };
     if args.session.list {
-        return list_all(&cases, &of_peers, expected);
+        let all = expected(rounds.saturating_add(args.session.warmup));
+        return list_all(&cases, &of_peers, &format!("{all}{}", args.session.listed()));
     }
+    let expected = expected(rounds);
     save_folder::prepare(&cases)?;
     let mut recording = begin(args, resource, &cases, &of_peers, expected)?;
     match of_peers.is_empty() {
@@ -163,10 +167,11 @@ fn note_on(peer: &Peer, what: &str, mut which: Vec<String>) {
 
 /// Prints the names of the cases, and the expected time.
 pub(super) fn list(cases: &[Case], expected: Expectation) -> anyhow::Result<Verdict> {
-    list_all(cases, &[], expected)
+    list_all(cases, &[], &expected.to_string())
 }
 
-fn list_all(cases: &[Case], of_peers: &[PeerRuns], expected: Expectation) -> anyhow::Result<Verdict> {
+/// Prints the names of all cases, and a line on all runs.
+fn list_all(cases: &[Case], of_peers: &[PeerRuns], expected: &str) -> anyhow::Result<Verdict> {
     cases.iter().try_for_each(|case| print(&format!("{}\n", case.key())))?;
     let mut count = cases.len();
     for runs in of_peers {

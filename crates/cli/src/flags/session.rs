@@ -3,8 +3,10 @@
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
-use record::{IdlePolicy, Order, Purpose};
+use record::{IdlePolicy, Order, Purpose, counted};
 use run::{Affinity, Plan, Settings};
+
+use crate::expectation::rounded;
 
 use super::{
     names::{Named, named},
@@ -18,7 +20,7 @@ pub(crate) struct SessionArgs {
     pub(crate) rounds: Option<u32>,
     /// Warm-up passes before the first counted one; they leave no record
     #[arg(long, value_name = "N", default_value_t = 0)]
-    warmup: u32,
+    pub(crate) warmup: u32,
     /// Order of the cases in a pass: shuffled anew in each, or fixed
     #[arg(long, value_name = "NAME", default_value = "shuffled", value_parser = order())]
     order: Order,
@@ -104,6 +106,22 @@ impl SessionArgs {
             Some(precision) => plan.until_precise(precision),
             None => plan,
         }
+    }
+
+    /// Returns what decides the number of runs beside the number of rounds, as a part of a sentence.
+    pub(crate) fn listed(&self) -> String {
+        let mut parts = String::new();
+        if self.warmup > 0 {
+            parts += &format!(", with {} of warm-up", counted(self.warmup as usize, "round"));
+        }
+        let limit = self.max_time.or(self.precision.map(|_| Plan::LONGEST)).map(rounded);
+        if let Some(precision) = self.precision {
+            parts += &format!(", and more until intervals are within {} %", 100.0 * precision);
+        }
+        if let Some(limit) = limit {
+            parts += &format!(", but no run after {limit}");
+        }
+        parts
     }
 
     /// Returns whether a flag names the address of the server.
