@@ -25,6 +25,8 @@ import {
 import { readRecords } from "./records.mjs";
 import {
   checkAnswers,
+  checkColumns,
+  checkEnds,
   checkLinks,
   checkMatrix,
   checkPrint,
@@ -124,6 +126,7 @@ async function checkStructure(page) {
       skipped: levels.filter((level, at) => level > (levels[at - 1] ?? 0) + 1).length,
       titles: levels.filter((level) => level === 1).length,
       landmarks: ["header", "nav", "main", "footer"].filter((tag) => document.querySelectorAll(tag).length !== 1),
+      listed: document.querySelectorAll("#making > .limits").length,
       broken: [...document.querySelectorAll('a[href^="#"]')]
         .map((a) => a.hash.slice(1))
         .filter((id) => !document.getElementById(id)),
@@ -133,6 +136,7 @@ async function checkStructure(page) {
   for (const id of found.broken) fault(`a link leads to #${id}, which is not there`);
   for (const tag of found.landmarks) fault(`not exactly one ${tag}`);
   if (found.skipped > 0) fault(`${found.skipped} headings skip a level`);
+  if (found.listed > 1) fault(`the limits in force are listed in full ${found.listed} times`);
   if (found.titles !== 1) fault(`${found.titles} h1, 1 expected`);
 }
 
@@ -216,7 +220,9 @@ const CHECKS = {
   saving: ({ page }) => checkSaving(page, fault),
   matrix: ({ page, data }) => checkMatrix(page, data, fault),
   links: ({ page }, browser) => checkLinks(page, (address) => open(browser, 1280, 900, "light", { address }), fault),
+  ends: ({ page }) => checkEnds(page, fault),
   width: async ({ page }) => {
+    await checkColumns(page, fault);
     for (const width of [2000, 1280, 390, 360]) await checkWidth(page, width);
   },
   print: ({ page }) => checkPrint(page, fault),

@@ -58,7 +58,8 @@ function timeline([c]) {
       return [
         [`${end} RSS`, samples.map((s) => s[1])],
         [`${end} anonymous RSS`, samples.map((s) => s[2])],
-        [`${end} goodput`, steps],
+        // The first rate stands at both ends of its interval.
+        [`${end} goodput`, [...steps, steps.find((step) => step != null)]],
       ];
     }),
   );
@@ -154,11 +155,14 @@ export function expectedOrder(data) {
     .map((c) => c.name);
 }
 
-/** The body size of the initial choice: the largest of the most frequent setup. */
+/** The body size of the initial choice: the largest of the most frequent setup, with the fewest labels and axes. */
 export function expectedBody(data, figure) {
   const cases = FIGURES[figure].of(shownCases(data));
   const frequency = (c) => cases.filter((other) => AXES.setup(other) === AXES.setup(c)).length;
   const most = Math.max(...cases.map(frequency));
-  const first = AXES.setup(cases.find((c) => frequency(c) === most));
+  const further = (c) => c.setup.split(/[+ ]/).filter(Boolean).length;
+  const usual = cases.filter((c) => frequency(c) === most);
+  const fewest = Math.min(...usual.map(further));
+  const first = AXES.setup(usual.find((c) => further(c) === fewest));
   return String(Math.max(...cases.filter((c) => AXES.setup(c) === first).map(AXES.body)));
 }

@@ -59,6 +59,10 @@ export async function checkLinks(page, open, fault) {
     await other.getAttribute("table.cases thead th", "aria-sort"),
   ];
   if (String(shown) !== String([wanted, "h", "ascending"])) fault(`${address} shows ${shown}`);
+  await other.evaluate(() => (location.hash = "cases?filter=another"));
+  await other
+    .waitForFunction(() => document.querySelector("input[name=filter]")?.value === "another")
+    .catch(() => fault("an open page does not follow a link to another view"));
   await other.context().close();
 }
 
@@ -79,12 +83,16 @@ export async function checkSaving(page, fault) {
     const [file, text] = await savedFrom(region, "CSV");
     const rows = await region.locator(`${table} tbody tr`).count();
     const count = text.toString().trimEnd().split("\r\n").length;
-    if (file !== `${name}.csv` || count !== rows + 1) fault(`${file} has ${count} lines, ${rows + 1} expected`);
+    const isNamed = name === "matrix" ? /^matrix(-[^ ]+)?\.csv$/.test(file) : file === `${name}.csv`;
+    if (!isNamed || count !== rows + 1) fault(`${file} has ${count} lines, ${rows + 1} expected`);
   }
   const heading = (await figure.locator("h3").textContent()).trim();
   const [svgName, svg] = await saved("SVG");
   if (!svgName.endsWith(".svg") || !svg.toString().startsWith("<svg") || !svg.toString().includes(heading))
     fault(`${svgName} is no picture of "${heading}"`);
+  const written = svg.toString().replaceAll(/<[^>]*>/g, " ").replaceAll(/\s+/g, " ");
+  const reading = (await figure.locator(".reading").textContent()).replaceAll(/\s+/g, " ").trim();
+  if (!written.includes(reading)) fault(`${svgName} does not say: ${reading}`);
   const [pngName, png] = await saved("PNG");
   if (!pngName.endsWith(".png") || png.subarray(1, 4).toString() !== "PNG" || png.length < 5000) fault(`${pngName} is no picture`);
   const [csvName, csv] = await saved("CSV");
@@ -92,6 +100,48 @@ export async function checkSaving(page, fault) {
   const lines = csv.toString().trimEnd().split("\r\n");
   if (lines.length !== rows + 1) fault(`${csvName} has ${lines.length} lines, ${rows + 1} expected`);
   if (/\d,\d{3}\b.*"/.test(lines[1])) fault(`${csvName} has numbers with commas: ${lines[1]}`);
+  await checkSavedChoices(page, savedFrom, fault);
+}
+
+/** A file with a chart has the choices of the chart in its name, and as first columns. */
+async function checkSavedChoices(page, savedFrom, fault) {
+  const figures = page.locator("figure[data-chart]").filter({ has: page.locator("select") });
+  for (const figure of await figures.all()) {
+    const choices = await figure.locator("select").evaluateAll((all) =>
+      all
+        .filter((select) => select.checkVisibility())
+        .map((select) => [select.parentElement.firstChild.textContent, select.selectedOptions[0].textContent]),
+    );
+    if (choices.length === 0) continue;
+    const [file, csv] = await savedFrom(figure, "CSV");
+    const [head, first] = csv.toString().split("\r\n");
+    for (const [label, text] of choices) {
+      const value = text.replaceAll("\u00a0", " ");
+      if (!head.includes(label) || (first !== "" && !first.includes(value))) fault(`${file} does not state ${label}: ${value}`);
+      if (label !== "Setup" && !file.includes(value.replaceAll(" ", ""))) fault(`the name ${file} lacks ${value}`);
+    }
+  }
+}
+
+/** The names of lines stand at the right edge of their panel, beyond every point. */
+export async function checkEnds(page, fault) {
+  const inside = await page.$$eval("figure [role=img]", (charts) =>
+    charts.flatMap((chart) => {
+      const { series, xAxis } = echarts.getInstanceByDom(chart).getOption();
+      const isInside = ({ id, xAxisIndex = 0, data }) =>
+        id?.startsWith("beside labels") && data.some(({ value }) => value[0] < 0.999 * xAxis[xAxisIndex].max);
+      return series.some(isInside) ? [chart.getAttribute("aria-label")] : [];
+    }),
+  );
+  for (const label of inside) fault(`names of lines stand among the points of "${label.slice(0, 60)}"`);
+}
+
+/** No column of words pushes the figures of a table out of view. */
+export async function checkColumns(page, fault) {
+  const wide = await page.$$eval(".cases .further, #tuning td:nth-child(2), #framing tbody th", (cells) =>
+    cells.map((cell) => [cell.textContent, cell.getBoundingClientRect().width]).filter(([, width]) => width > 400),
+  );
+  for (const [text, width] of wide.slice(0, 3)) fault(`"${text.slice(0, 40)}" takes ${Math.round(width)} px of a table`);
 }
 
 /** Paper shows neither controls nor anything wider than itself. */

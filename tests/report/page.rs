@@ -78,6 +78,24 @@ fn a_browser_finds_nothing_wrong_with_the_page_of_a_bench() {
 }
 
 #[test]
+fn a_long_label_leaves_the_figures_of_the_table_in_view() {
+    let Some(peers) = peers() else { return };
+    let out = Out::new();
+    let (folder, label) = (out.text(), "averyverylonglabelwithoutspaces".repeat(8));
+    let matrix = ["--protocol", "h1c,h2c", "--chunk-size", "64KiB", "--size", "1MiB", "--rounds", "1"];
+    let flags = ["bench", "--quiet", "--observe-framing", "--label", &label, "--out", &folder];
+    assert_success(&run(&[&flags[..], &matrix].concat()));
+    let page = out.path().join("report.html");
+    let check = |page: &Path| browser("check.mjs", &peers, page).args(["--only", "width"]).output().unwrap();
+    assert_success(&check(&page));
+
+    // The check must notice a column that does not break its words.
+    let wide = fs::read_to_string(&page).unwrap().replace("max-width: 22rem;", "white-space: nowrap;");
+    fs::write(&page, wide).unwrap();
+    assert!(text(&check(&page).stderr).contains("px of a table"));
+}
+
+#[test]
 fn a_browser_finds_nothing_wrong_with_the_page_of_a_sweep() {
     let Some(peers) = peers() else { return };
     let out = Out::new();

@@ -90,6 +90,20 @@ fn a_browser_finds_an_invented_protocol_everywhere_on_the_page() {
 }
 
 #[test]
+fn the_page_is_named_only_if_it_was_written() {
+    let (out, report) = (Out::new(), Out::new());
+    let folder = out.text();
+    let args = ["bench", "--quiet", "--protocol", "h1c", "--size", "1MiB", "--rounds", "1", "--out", &folder];
+    assert_success(&run(&args));
+    for (format, expected) in [("html", "/report.html\n"), ("markdown", "\n")] {
+        let output = run(&["report", &folder, "-o", &report.text(), "--format", format]);
+        assert_success(&output);
+        let said = text(&output.stderr);
+        assert!(said.ends_with(expected) && said.contains("report.html") == (format == "html"), "{said}");
+    }
+}
+
+#[test]
 fn a_report_of_the_records_of_a_proof_shows_the_proof_again() {
     // Records with too few sizes for a proof are not those of a bench either.
     for sizes in ["16MiB,48MiB,96MiB", "16MiB"] {

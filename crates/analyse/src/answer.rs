@@ -18,7 +18,8 @@ use crate::Analysis;
 #[non_exhaustive]
 pub struct BriefAnswer {
     /// The answers about speed: one per set of HTTP rows that move the same bodies, the set with the most rows first.
-    /// Sets of libraries with their own defaults come last. Empty for a proof, for records of several machines, and if
+    /// Among sets of as many rows, one without label and with fewer axes comes first. Sets of libraries with their own
+    /// defaults come last. Empty for a proof, for records of several machines, and if
     /// no set has two rows.
     pub speeds: Vec<SpeedAnswer>,
     /// The answer about memory; `None` if no record states the memory of an end.
@@ -32,9 +33,14 @@ impl BriefAnswer {
     }
 
     /// Returns the answer in at most three lines: the fastest protocols, the smallest chunk that suffices, and memory.
-    /// The first two lines are about the first of [`speeds`](Self::speeds), and name its bodies if there are several.
+    /// The first two lines are about the first of [`speeds`](Self::speeds). They name its bodies if there are several
+    /// answers, and always its network, rates and load that are not at their defaults.
     pub fn lines(&self) -> Vec<String> {
-        let scope = self.speeds.first().filter(|_| self.speeds.len() > 1).map(SpeedAnswer::scope);
+        let scope = match self.speeds.as_slice() {
+            [] => None,
+            [only] => Some(only.axes.clone()).filter(|axes| !axes.is_empty()),
+            [first, ..] => Some(first.scope()),
+        };
         let scope = scope.map_or_else(String::new, |scope| format!(" ({scope})"));
         let speed = self.speeds.first();
         let fastest = speed.and_then(SpeedAnswer::fastest_line).map(|line| format!("{line}{scope}"));

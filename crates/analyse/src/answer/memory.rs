@@ -1,10 +1,12 @@
 //! The answer about memory: the peaks, the share of the budget, and whether constant memory is proven.
 
-use std::{collections::BTreeMap, fmt};
+mod command;
 
-use record::{Axis, ByteSize, End, LIMITS, PROTOCOLS, Protocol, mib};
+use std::fmt;
 
-use crate::{Analysis, Proof, Row, Verdict};
+use record::{ByteSize, End, mib};
+
+use crate::{Analysis, Constancy, Judgement, Proof, Row, Verdict};
 
 /// The answer about the memory of both ends, over all runs except controls and those of `bench --peer`.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +72,11 @@ pub enum MemoryEvidence {
         /// The command of a proof with more rounds; `None` if a peer or another program took part.
         command: Option<String>,
     },
+    /// The records are a proof whose bodies are too small to decide.
+    TooSmall {
+        /// The command of a proof with larger bodies; `None` if a peer or another program took part.
+        command: Option<String>,
+    },
     /// The records are not a proof.
     Unproven {
         /// The command that runs the proof; `None` if a peer or another program took part.
@@ -92,19 +99,22 @@ impl MemoryAnswer {
         }
         let uses = rows.iter().flat_map(|row| row.ends.iter().filter_map(|(_, end)| end.budget_use));
         let evidence = match &analysis.proof {
-            Some(proof) => MemoryEvidence::in_proof(proof, || {
-                // More rounds do not replace runs that were not made.
+            Some(proof) => MemoryEvidence::in_proof(proof, |repetition| {
+                // A repetition does not replace runs that were not made.
                 if analysis.interruption.is_none() { repetition(&rows) } else { None }
             }),
-            None => MemoryEvidence::Unproven { command: command(&rows) },
+            None => MemoryEvidence::Unproven { command: command::proof(&rows) },
         };
         Some(Self { peaks, budget_use: uses.max_by(f64::total_cmp), evidence })
     }
 }
 
+/// Returns the command that repeats the proof of rows in another way; `None` if a peer or another program took part.
+type Repetition = fn(&[&Row<'_>]) -> Option<String>;
+
 impl MemoryEvidence {
-    /// Returns the evidence of a proof. `repetition` returns the command of one with more rounds.
-    fn in_proof(proof: &Proof, repetition: impl FnOnce() -> Option<String>) -> Self {
+    /// Returns the evidence of a proof. `of_rows` applies a repetition to the rows of the proof.
+    fn in_proof(proof: &Proof, of_rows: impl FnOnce(Repetition) -> Option<String>) -> Self {
         match proof.verdict() {
             Verdict::Good => Self::Proven {
                 bytes_per_gib: proof
@@ -116,9 +126,21 @@ impl MemoryEvidence {
                 has_controls: !proof.is_without_controls(),
             },
             Verdict::MemoryOver => Self::Refuted,
-            _ => Self::Undecided { command: repetition() },
+            _ if proof.judgements.iter().any(needs_larger_bodies) => {
+                Self::TooSmall { command: of_rows(command::with_larger_bodies) }
+            }
+            _ => Self::Undecided { command: of_rows(command::with_more_rounds) },
         }
     }
+}
+
+/// Returns whether only larger bodies can decide about an end: its bodies fit into its budget, or its runs have too few
+/// samples for an interval.
+fn needs_larger_bodies(judgement: &Judgement) -> bool {
+    let series = &judgement.series;
+    let fits = series.budget.is_some_and(|budget| series.largest() <= budget);
+    let has_few_samples = judgement.deciding().is_none() && !series.is_stalled();
+    judgement.constancy == Constancy::Inconclusive && series.unknown == 0 && (fits || has_few_samples)
 }
 
 /// Writes the answer in one line.
@@ -148,154 +170,17 @@ impl fmt::Display for MemoryEvidence {
             Self::Undecided { command: Some(command) } => {
                 write!(f, "the proof is inconclusive; with more rounds: {command}")
             }
-            Self::Undecided { command: None } => f.write_str("not proven: the proof is inconclusive"),
+            Self::TooSmall { command: Some(command) } => {
+                write!(f, "the proof is inconclusive; with larger bodies: {command}")
+            }
+            Self::Undecided { command: None } | Self::TooSmall { command: None } => {
+                f.write_str("not proven: the proof is inconclusive")
+            }
             Self::Unproven { command: Some(command) } => write!(f, "proof: {command}"),
             Self::Unproven { command: None } => f.write_str("not proven"),
         }
     }
 }
 
-/// Returns the command that proves that the memory of rows is constant; `None` if a peer or another program took part.
-fn command(rows: &[&Row<'_>]) -> Option<String> {
-    if rows.iter().any(|row| row.key.peer.is_some()) {
-        return None;
-    }
-    let named: Vec<&str> = PROTOCOLS
-        .iter()
-        .map(|protocol| protocol.name)
-        .filter(|name| rows.iter().any(|row| row.case.protocol == *name))
-        .collect();
-    let proven: Vec<&str> =
-        PROTOCOLS.iter().filter(|protocol| Protocol::is_http(protocol)).map(|row| row.name).collect();
-    let mut command = "longhaul prove".to_owned();
-    if named != proven && !named.is_empty() {
-        command += &format!(" --protocol {}", named.join(","));
-    }
-    flags(rows).iter().for_each(|(flag, value)| command += &format!(" --{flag} {value}"));
-    Some(command)
-}
-
-/// Returns the command that proves the memory of these rows with twice their rounds.
-fn repetition(rows: &[&Row<'_>]) -> Option<String> {
-    let last = rows.iter().flat_map(|row| &row.records).map(|record| record.round).max()?;
-    Some(format!("{} --rounds {}", command(rows)?, last.saturating_add(1).saturating_mul(2)))
-}
-
-/// Returns the flags of limits and load that all rows have in common to which they apply.
-fn flags(rows: &[&Row<'_>]) -> BTreeMap<String, String> {
-    let (mut of_axis, mut of_protocol): (BTreeMap<&Axis, usize>, BTreeMap<&str, usize>) = Default::default();
-    for row in rows {
-        *of_protocol.entry(&row.case.protocol).or_default() += 1;
-        row.key.case.axes.iter().for_each(|axis| *of_axis.entry(axis).or_default() += 1);
-    }
-    let mut flags = BTreeMap::new();
-    for (axis, count) in of_axis {
-        let applies = of_protocol.iter().filter(|(protocol, _)| applies_to(axis, protocol));
-        if count < applies.map(|(_, rows)| rows).sum() {
-            continue;
-        }
-        match axis {
-            Axis::Load { connections, streams } => {
-                flags.insert("connections".into(), connections.to_string());
-                flags.insert("streams".into(), streams.to_string());
-            }
-            Axis::Setting { name, value } if axis.is_limit() => {
-                flags.insert(name.clone(), value.clone());
-            }
-            Axis::Setting { .. } => {}
-        }
-    }
-    flags
-}
-
-/// Returns whether an axis applies to a protocol: a limit to those that it is for, any other axis to all.
-fn applies_to(axis: &Axis, protocol: &str) -> bool {
-    let Axis::Setting { name, .. } = axis else { return true };
-    let limit = LIMITS.iter().find(|limit| limit.flag == name);
-    limit.is_none_or(|limit| Protocol::by_name(protocol).is_some_and(|row| limit.applies_to(row)))
-}
-
 #[cfg(test)]
-mod tests {
-    use record::{Direction, FaultKind, H2_WINDOW, LimitValue, Purpose, Record, Subject};
-
-    use super::*;
-    use crate::tests::{failed, run, with, with_peak};
-
-    fn answer(records: &[Record]) -> String {
-        MemoryAnswer::of(&Analysis::of(records)).unwrap().to_string()
-    }
-
-    #[test]
-    fn peaks_are_those_of_http_without_controls_and_the_command_names_the_protocols() {
-        let control = with(with_peak(run("h1c"), End::Receiver, 300 << 20), |record| {
-            (record.purpose, record.label) = (Some(Purpose::Control), Some("control".into()));
-        });
-        let records = [
-            with_peak(run("tcp"), End::Sender, 99 << 20),
-            with_peak(run("h2c"), End::Sender, 9 << 20),
-            run("h3"),
-        ];
-        assert_eq!(
-            answer(&records),
-            "Peak RSS: sender 9.0, receiver 8.0 MiB (50 % of budget); proof: longhaul prove --protocol h2c,h3"
-        );
-        // A control among the records makes them a proof.
-        let with_control = [&records[..], &[control]].concat();
-        assert!(!answer(&with_control).contains("300"), "{}", answer(&with_control));
-        let five = ["h1c", "h2c", "h1", "h2", "h3"].map(run);
-        assert!(answer(&five).ends_with("; proof: longhaul prove"));
-    }
-
-    #[test]
-    fn a_program_has_the_name_of_its_role_in_both_directions_and_its_failed_runs_do_not_count() {
-        let of = |direction, mib: u64| {
-            let record = with(run("h1c"), |record| {
-                record.case.direction = direction;
-                record.subject = Some(Subject::Client);
-            });
-            with_peak(record, Subject::Client.end(direction), mib << 20)
-        };
-        let (up, down) = (of(Direction::Up, 9), of(Direction::Down, 7));
-        assert!(answer(&[up.clone(), down]).starts_with("Peak RSS: client 9.0 MiB ("));
-        let failed = with(up, |record| record.outcome = failed("h1c", FaultKind::Program).outcome);
-        assert_eq!(MemoryAnswer::of(&Analysis::of(&[failed])), None);
-    }
-
-    #[test]
-    fn the_command_has_the_limits_and_the_load_of_the_rows() {
-        let record = with(run("h2"), |record| {
-            record.case.connections = 4;
-            record.case.limits.set(&H2_WINDOW, LimitValue::Bytes(4 << 20)).unwrap();
-        });
-        assert!(
-            answer(std::slice::from_ref(&record))
-                .ends_with("longhaul prove --protocol h2 --connections 4 --h2-window 4MiB --streams 1"),
-            "{}",
-            answer(std::slice::from_ref(&record))
-        );
-        let usual = with(run("h2"), |record| record.case.connections = 4);
-        let mixed = [record.clone(), usual, with(run("h1"), |record| record.case.connections = 4)];
-        assert!(
-            answer(&mixed).ends_with("longhaul prove --protocol h1,h2 --connections 4 --streams 1"),
-            "a limit of some rows only: {}",
-            answer(&mixed)
-        );
-        let other = with(run("h1"), |record| record.case.connections = 4);
-        assert!(
-            answer(&[record, other]).ends_with("--connections 4 --h2-window 4MiB --streams 1"),
-            "a limit that one protocol knows"
-        );
-        let peer = with(run("h2"), |record| record.peer = Some("https://a/".into()));
-        assert!(answer(&[peer]).ends_with("; not proven"));
-    }
-
-    #[test]
-    fn evidence_is_the_end_of_a_sentence() {
-        let proven = |bytes_per_gib, has_controls| {
-            MemoryEvidence::Proven { bytes_per_gib, largest: ByteSize(4 << 30), has_controls }.to_string()
-        };
-        assert_eq!(proven(Some(900.0), true), "proven constant up to 4GiB, at most 0.9 KiB per GiB");
-        assert_eq!(proven(None, false), "proven constant up to 4GiB, without controls");
-    }
-}
+mod tests;

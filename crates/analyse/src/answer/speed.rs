@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use record::{ByteSize, Direction, ProtocolFacts, mib_per_s, three_digits};
+use record::{Axis, ByteSize, Direction, ProtocolFacts, mib_per_s, three_digits};
 use stats::Spread;
 
 use crate::{Analysis, Row, SeriesKey, Verdict, machines};
@@ -20,6 +20,8 @@ pub struct SpeedAnswer {
     pub body: Option<ByteSize>,
     /// The other axes that are not at their defaults, as in the name of a case, with label and peer; empty without any.
     pub variant: String,
+    /// The axes among these, without label and peer: the network, rates and the load of the bodies.
+    pub axes: String,
     /// The protocols of each carrier class, in the order of the classes.
     pub contests: Vec<Contest>,
     /// The smallest chunk that suffices, for each protocol with several chunk sizes.
@@ -62,6 +64,8 @@ pub struct Contestant {
     pub chunk: ByteSize,
     /// The goodput, in bytes per second. Its interval of 95 % is `None` for fewer than six runs.
     pub goodput: Spread,
+    /// The limits that are not at their defaults, as in the name of a case; empty without any.
+    pub limits: String,
     /// The name of the series.
     pub series: String,
 }
@@ -78,8 +82,9 @@ pub struct SufficientChunk {
     pub share: Option<f64>,
 }
 
-/// Returns one answer for each set of rows that take part, the set with the most rows first. Sets of libraries with
-/// their own defaults come last. Empty for a proof and for records of several machines.
+/// Returns one answer for each set of rows that take part, the set with the most rows first. Among sets of as many rows,
+/// those at more defaults come first. Sets of libraries with their own defaults come last. Empty for a proof and for
+/// records of several machines.
 pub(super) fn all(analysis: &Analysis<'_>) -> Vec<SpeedAnswer> {
     let records = || analysis.rows.iter().flat_map(|row| row.records.iter().copied());
     if analysis.proof.is_some() || !machines::is_one(records()) {
@@ -90,8 +95,19 @@ pub(super) fn all(analysis: &Analysis<'_>) -> Vec<SpeedAnswer> {
         sets.entry((row.case.is_stock(), row.key.of_any_chunk())).or_default().push(row);
     }
     let mut sets: Vec<_> = sets.into_iter().filter(|(_, rows)| rows.len() > 1).collect();
-    sets.sort_by_key(|((is_stock, _), rows)| (*is_stock, Reverse(rows.len())));
+    sets.sort_by_key(|((is_stock, key), rows)| (*is_stock, Reverse(rows.len()), distance(key, rows)));
     sets.iter().map(|((_, key), rows)| SpeedAnswer::of(key, rows)).collect()
+}
+
+/// Returns the distance of a set from the defaults: whether it has a label, its peers, its axes, and the limits of its rows.
+fn distance(key: &SeriesKey, rows: &[&Row<'_>]) -> impl Ord + use<> {
+    let limits: usize = rows.iter().map(|row| limits(row).len()).sum();
+    (key.label.is_some(), key.peer.is_some(), key.case.axes.len(), limits)
+}
+
+/// Returns the limits of a row that are not at their defaults.
+fn limits<'r>(row: &'r Row<'_>) -> Vec<&'r Axis> {
+    row.key.case.axes.iter().filter(|axis| axis.is_limit()).collect()
 }
 
 /// Returns whether a row takes part: HTTP, not a control, not of `bench --peer`, with a goodput, and without a finding
@@ -136,12 +152,14 @@ impl SpeedAnswer {
         let mut classes: BTreeMap<CarrierClass, Vec<&Row<'_>>> = BTreeMap::new();
         rows.iter().for_each(|row| classes.entry(CarrierClass::of(&row.facts)).or_default().push(*row));
         let label = key.label.iter().map(|label| format!("'{label}'"));
-        let variant = Some(key.case.variant()).filter(|variant| !variant.is_empty());
-        let variant: Vec<String> = variant.into_iter().chain(label).chain(key.peer.clone()).collect();
+        let axes = key.case.variant();
+        let named = Some(axes.clone()).filter(|axes| !axes.is_empty());
+        let variant: Vec<String> = named.into_iter().chain(label).chain(key.peer.clone()).collect();
         Self {
             direction: key.case.direction,
             body: key.case.body,
             variant: variant.join(" "),
+            axes,
             contests: classes.into_iter().filter_map(|(class, rows)| Contest::of(class, &rows)).collect(),
             chunks: by_protocol(rows).iter().filter_map(|rows| SufficientChunk::of(rows)).collect(),
         }
@@ -158,18 +176,21 @@ impl SpeedAnswer {
     /// Returns the fastest protocols in a line; `None` without any.
     pub(super) fn fastest_line(&self) -> Option<String> {
         let contests = || self.contests.iter();
-        let mut chunks: Vec<ByteSize> =
-            contests().filter_map(|contest| Some(contest.leader()?.chunk)).collect();
-        chunks.dedup();
-        let (common, of_each) = match chunks.as_slice() {
-            [] => return None,
-            [chunk] => (format!(" at {chunk}"), false),
-            _ => (String::new(), true),
-        };
+        let leaders: Vec<&Contestant> = contests().filter_map(Contest::leader).collect();
+        let first = leaders.first()?;
+        // Settings that all leaders have in common are named once.
+        let chunk = Some(first.chunk).filter(|chunk| leaders.iter().all(|leader| leader.chunk == *chunk));
+        let limits =
+            Some(&*first.limits).filter(|limits| leaders.iter().all(|leader| leader.limits == *limits));
+        let common = setting(chunk, limits);
+        let own =
+            |leader: &Contestant| setting(chunk.xor(Some(leader.chunk)), limits.xor(Some(&leader.limits)));
         let has_fastest = contests().any(|contest| !contest.is_alone);
         let what = if has_fastest { "Fastest" } else { "Goodput" };
         let rivals = |contest: &Contest| if has_fastest && contest.is_alone { " (no rival)" } else { "" };
-        let parts: Vec<String> = contests().map(|contest| contest.text(of_each) + rivals(contest)).collect();
+        let own = |contest: &Contest| contest.leader().map(own).unwrap_or_default();
+        let parts: Vec<String> =
+            contests().map(|contest| contest.text() + &own(contest) + rivals(contest)).collect();
         let has_interval =
             |contest: &Contest| contest.leader().is_some_and(|leader| leader.uncertainty().is_some());
         let few = if contests().all(has_interval) { "" } else { "; too few rounds for intervals" };
@@ -213,13 +234,19 @@ impl Contest {
         self.leaders.first()
     }
 
-    /// Returns the leaders, with the figures of the first.
-    fn text(&self, with_chunk: bool) -> String {
+    /// Returns the leaders, with the goodput of the first.
+    fn text(&self) -> String {
         let names: Vec<&str> = self.leaders.iter().map(|leader| leader.protocol.as_str()).collect();
         let figure = self.leader().map_or_else(String::new, Contestant::figure);
-        let chunk = self.leader().filter(|_| with_chunk).map(|leader| format!(" at {}", leader.chunk));
-        format!("{} {} {figure}{}", self.class.carrier(), names.join(" or "), chunk.unwrap_or_default())
+        format!("{} {} {figure}", self.class.carrier(), names.join(" or "))
     }
+}
+
+/// Returns a chunk size and limits in words; empty if both are unknown, or if all limits are at their defaults.
+fn setting(chunk: Option<ByteSize>, limits: Option<&str>) -> String {
+    let chunk = chunk.map(|chunk| format!(" at {chunk}"));
+    let limits = limits.filter(|limits| !limits.is_empty()).map(|limits| format!(" with {limits}"));
+    chunk.unwrap_or_default() + &limits.unwrap_or_default()
 }
 
 impl Contestant {
@@ -227,10 +254,12 @@ impl Contestant {
     fn best(rows: &[&Row<'_>]) -> Option<Self> {
         let median = |row: &Row<'_>| row.goodput.map_or(0.0, |goodput| goodput.median);
         let row = rows.iter().max_by(|a, b| median(a).total_cmp(&median(b)))?;
+        let limits: Vec<String> = limits(row).iter().map(ToString::to_string).collect();
         Some(Self {
             protocol: row.case.protocol.clone(),
             chunk: row.key.case.chunk,
             goodput: row.goodput.filter(|goodput| goodput.median > 0.0)?,
+            limits: limits.join("+"),
             series: row.key.to_string(),
         })
     }
@@ -250,12 +279,15 @@ impl Contestant {
 }
 
 impl SufficientChunk {
-    /// Returns the smallest chunk that suffices among the rows of one protocol; `None` without several sizes.
+    /// Returns the smallest chunk that suffices among the rows of one protocol with the limits of the fastest; `None`
+    /// without several sizes.
     fn of(rows: &[&Row<'_>]) -> Option<Self> {
+        let known = rows.iter().filter_map(|row| Some((*row, row.goodput?)));
+        let (fastest, best) = known.clone().max_by(|(_, a), (_, b)| a.median.total_cmp(&b.median))?;
+        let alike = known.filter(|(row, _)| limits(row) == limits(fastest));
         let mut chunks: Vec<(ByteSize, Spread)> =
-            rows.iter().filter_map(|row| Some((row.key.case.chunk, row.goodput?))).collect();
+            alike.map(|(row, goodput)| (row.key.case.chunk, goodput)).collect();
         chunks.sort_by_key(|(chunk, _)| *chunk);
-        let best = chunks.iter().map(|(_, goodput)| *goodput).max_by(|a, b| a.median.total_cmp(&b.median))?;
         let protocol = rows.first()?.case.protocol.clone();
         if chunks.len() < 2 {
             return None;

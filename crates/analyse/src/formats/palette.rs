@@ -19,9 +19,9 @@ pub(super) const COLOURS: [Colour; 19] = [
     colour("grid", "#e3e6ea", "#2b3139"),
     colour("surface", "#ffffff", "#181c21"),
     colour("blue", "#1d5fc2", "#79b0ff"),
-    colour("sky", "#3f86dd", "#4c8ee6"),
+    colour("sky", "#1c78c4", "#4c8ee6"),
     colour("orange", "#ad420c", "#ff9c5c"),
-    colour("amber", "#cc6a1f", "#d67c38"),
+    colour("amber", "#b85c14", "#d67c38"),
     colour("green", "#17794a", "#4fc78a"),
     colour("purple", "#7d559c", "#bf9fdb"),
     colour("indigo", "#5a4fcf", "#a49bff"),
@@ -29,7 +29,7 @@ pub(super) const COLOURS: [Colour; 19] = [
     colour("teal", "#0b7f86", "#45c6cc"),
     colour("olive", "#5f7a12", "#b3cc5a"),
     colour("rose", "#a3487c", "#ee93c0"),
-    colour("grey", "#7c848e", "#8b949f"),
+    colour("grey", "#6b737d", "#8b949f"),
     colour("slate", "#49515b", "#c3cad2"),
     colour("ink", "#1b1f25", "#f2f4f6"),
 ];
@@ -191,6 +191,29 @@ mod tests {
         let ceiling = ProtocolFacts::of("tcp-ceiling");
         assert_eq!(styles(&[&ceiling])[0], styles(&[&ProtocolFacts::of("tcp"), &ceiling])[1]);
         assert_eq!((beside[1].colour, light("green")), ("green", "#17794a"));
+    }
+
+    /// Returns the contrast of two colours, as WCAG 2.2 defines it.
+    fn contrast(one: &str, other: &str) -> f64 {
+        let channel = |colour: &str, at: usize| {
+            let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
+            if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        let luminance = |colour: &str| {
+            0.2126 * channel(colour, 1) + 0.7152 * channel(colour, 3) + 0.0722 * channel(colour, 5)
+        };
+        let (one, other) = (luminance(one), luminance(other));
+        (one.max(other) + 0.05) / (one.min(other) + 0.05)
+    }
+
+    #[test]
+    fn names_of_lines_are_legible_in_their_colours() {
+        let surface = COLOURS.iter().find(|colour| colour.name == "surface").unwrap();
+        for colour in COLOURS.iter().filter(|colour| !["axis", "grid", "surface"].contains(&colour.name)) {
+            // Success criterion 1.4.3 of WCAG 2.2 asks for 4.5.
+            let (light, dark) = (contrast(colour.light, surface.light), contrast(colour.dark, surface.dark));
+            assert!(light >= 4.5 && dark >= 4.5, "{}: {light:.2}, {dark:.2}", colour.name);
+        }
     }
 
     #[test]

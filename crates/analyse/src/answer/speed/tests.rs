@@ -1,4 +1,4 @@
-use record::Record;
+use record::{CONGESTION, H1_BUFFER, Limit, LimitValue, Record};
 
 use super::*;
 use crate::tests::{runs, with};
@@ -114,4 +114,73 @@ fn rows_that_move_other_bodies_have_answers_of_their_own() {
         ["up, 2GiB", "down, 2GiB"],
         "the set with more rows first"
     );
+}
+
+fn limited(limit: &'static Limit, value: LimitValue, records: Vec<Record>) -> Vec<Record> {
+    let set =
+        |record| with(record, |record: &mut Record| record.case.limits.set(limit, value.clone()).unwrap());
+    records.into_iter().map(set).collect()
+}
+
+fn labelled(label: &str, records: Vec<Record>) -> Vec<Record> {
+    records.into_iter().map(|record| with(record, |record| record.label = Some(label.into()))).collect()
+}
+
+#[test]
+fn a_leader_is_named_with_the_limits_that_produced_its_goodput() {
+    let wide = |protocol: &str, goodput: f64| {
+        limited(&H1_BUFFER, LimitValue::Bytes(408 << 10), runs(protocol, &around(goodput)))
+    };
+    let of_rivals =
+        [runs("h1c", &around(50.0)), runs("h2c", &around(40.0)), runs("h2", &around(30.0))].concat();
+    let line = |records: &[Record]| answers(records)[0].fastest_line().unwrap();
+    assert_eq!(
+        line(&[wide("h1c", 60.0), of_rivals.clone()].concat()),
+        "Fastest at 64KiB, MiB/s: TCP h1c 60.0 ±1 % with h1-buffer=408KiB; TLS h2 30.0 ±2 % (no rival)"
+    );
+    assert_eq!(
+        line(&[wide("h1c", 60.0), wide("h1", 20.0)].concat()),
+        "Goodput at 64KiB with h1-buffer=408KiB, MiB/s: TCP h1c 60.0 ±1 %; TLS h1 20.0 ±2 %"
+    );
+    assert!(!line(&[wide("h1c", 45.0), of_rivals].concat()).contains("with"), "the default is faster");
+}
+
+#[test]
+fn the_smallest_chunk_is_among_rows_with_equal_limits() {
+    let wide = limited(&H1_BUFFER, LimitValue::Bytes(408 << 10), runs("h1c", &around(60.0)));
+    let line = |records: &[Record]| answers(records)[0].chunk_line();
+    let usual = runs("h1c", &around(59.0));
+    assert_eq!(line(&[wide.clone(), usual].concat()), None, "one size of chunk");
+    let large = at(1 << 20, runs("h1c", &around(99.0)));
+    let small = at(4 << 10, runs("h1c", &around(98.0)));
+    let expected = Some("Smallest chunk for 95 % of best: 4KiB (h1c)".to_owned());
+    assert_eq!(line(&[wide, large, small].concat()), expected);
+}
+
+#[test]
+fn of_sets_with_as_many_rows_the_one_at_more_defaults_comes_first() {
+    let pair = || [runs("h1c", &around(50.0)), runs("h2c", &around(40.0))].concat();
+    let auto = labelled("congestion", limited(&CONGESTION, LimitValue::Auto, pair()));
+    let tuned = labelled("tuned", pair());
+    let first = |records: &[Record]| answers(records)[0].scope();
+    assert_eq!(first(&[auto.clone(), tuned.clone()].concat()), "up, 2GiB, 'tuned'");
+    let slow = |record| with(record, |record: &mut Record| record.case.limit_rate = "99MiB".parse().ok());
+    let slowed: Vec<Record> = pair().into_iter().map(slow).collect();
+    assert_eq!(first(&[slowed, auto, tuned, pair()].concat()), "up, 2GiB");
+}
+
+#[test]
+fn an_answer_names_rates_and_load_that_are_not_at_their_defaults() {
+    let held = |record| {
+        with(record, |record: &mut Record| {
+            record.case.limit_rate = "20MiB".parse().ok();
+            record.case.connections = 4;
+            record.label = Some("a label of all records, which distinguishes nothing".into());
+        })
+    };
+    let records: Vec<Record> =
+        [runs("h1c", &around(20.0)), runs("h2", &around(20.0))].concat().into_iter().map(held).collect();
+    let lines = Analysis::of(&records).answer().lines();
+    assert!(lines[0].ends_with(" (c4s1+limit=20MiB)"), "{lines:?}");
+    assert!(!lines[0].contains("label"), "{lines:?}");
 }

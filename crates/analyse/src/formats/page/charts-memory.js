@@ -39,12 +39,13 @@ function memoryView(cases, dimension, axisName, reading) {
     ends: (width) => {
       if (roomBeside(names, width) === 0) return [];
       const columns = columnsIn(width);
+      const edge = panelAxis("", sizes, panelWidth(columns, roomBeside(names, width), width)).max;
       const lasts = protocols.map((_, at) => at).filter((at) => (at + 1) % columns === 0 || at === protocols.length - 1);
       return lasts.flatMap((panel) => {
         const own = points.filter(isOf(protocols[panel]));
         return names.flatMap((name) => {
           const c = own.findLast((c) => MEMORY_LINES[name](c) != null);
-          return c ? [{ name, text: name, at: [dimension.of(c), toMib(MEMORY_LINES[name](c))], panel }] : [];
+          return c ? [{ name, text: name, at: [edge, toMib(MEMORY_LINES[name](c))], panel }] : [];
         });
       });
     },
@@ -61,9 +62,14 @@ function memoryView(cases, dimension, axisName, reading) {
   };
 }
 
+/** The width of a panel, of `columns` beside each other, with `room` for names on their right. */
+const panelWidth = (columns, room, chartWidth) => (chartWidth - PANEL.left - 8 - room) / columns - PANEL.gap;
+
+/** The axis of sizes of a panel. */
+const panelAxis = (name, sizes, width) => sizeAxis(name, sizes, width + 150 - 44, 22);
+
 function panelsOption(tip, { points, sizes, protocols, names, dimension, axisName }, columns, chartWidth) {
-  const room = roomBeside(names, chartWidth);
-  const width = (chartWidth - PANEL.left - 8 - room) / columns - PANEL.gap;
+  const width = panelWidth(columns, roomBeside(names, chartWidth), chartWidth);
   const amounts = points.flatMap((c) => names.map((name) => toMib(MEMORY_LINES[name](c))).filter((v) => v != null));
   const most = points.flatMap((c) => ENDS.map((end) => toMib(c[end]?.peak_rss_spread?.most))).filter((v) => v != null);
   const grid = protocols.map((_, at) => ({
@@ -82,7 +88,7 @@ function panelsOption(tip, { points, sizes, protocols, names, dimension, axisNam
     axisLabel: { ...labelStyle(), show: at % columns === 0 },
   }));
   const xAxis = protocols.map((_, at) => ({
-    ...sizeAxis(at >= protocols.length - columns ? axisName : "", sizes, width + 150 - 44, 22),
+    ...panelAxis(at >= protocols.length - columns ? axisName : "", sizes, width),
     nameGap: 24,
     gridIndex: at,
   }));
@@ -242,7 +248,9 @@ function timelineOption(lines, chartWidth) {
       lineSeries(name, data, {
         xAxisIndex: panel,
         yAxisIndex: panel,
-        showSymbol: false,
+        // A line of one point has no length.
+        showSymbol: data.length === 1,
+        symbol: data.length === 1 ? "circle" : "none",
         step: panel === 1 ? "start" : false,
       }),
     ),

@@ -10,6 +10,8 @@ const placeOf = (slope) => Math.sign(slope) * Math.log10(1 + Math.abs(slope));
 
 const shortCount = (n) => (Math.abs(n) >= 1e6 ? `${n / 1e6}M` : Math.abs(n) >= 1000 ? `${n / 1000}k` : String(n));
 const slopeNumber = (slope) => (Math.abs(slope) < 100 ? twoDecimals(slope) : whole(slope)).replace(/^-(0\.00)$/, "$1");
+/** An upper bound of a slope, rounded up as in the answer at the top. */
+const boundNumber = (slope) => oneDecimal(Math.ceil(Math.max(0, slope) * 10) / 10);
 const isConstant = ({ word }) => word === "CONSTANT";
 
 const PROOF_ROW_HEIGHT = 24;
@@ -31,7 +33,7 @@ function proofReading({ ends, lacks_controls, needs_controls }) {
   const top = highest(measured, ({ slope }) => slope?.[2]);
   const bound =
     top &&
-    `Highest upper bound: ${slopeNumber(Math.max(0, top.slope[2]))} KiB per GiB (${top.series}, ${top.end}); ` +
+    `Highest upper bound: ${boundNumber(top.slope[2])} KiB per GiB (${top.series}, ${top.end}); ` +
       `the limit is ${whole(top.limit)}.`;
   const unnoticed = controls.filter(({ is_as_expected }) => !is_as_expected).length;
   const noticed =

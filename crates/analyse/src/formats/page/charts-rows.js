@@ -147,7 +147,7 @@ function cpuSpread(c) {
   const [sender, receiver] = ENDS.map((end) => c[end]?.cpu_rounds ?? []);
   if (sender.length < 6 || sender.length !== receiver.length) return null;
   const sums = sender.map((seconds, at) => seconds + receiver[at]).sort(ascending);
-  return { median: sums[sums.length >> 1], low: sums[0], high: sums.at(-1) };
+  return { median: medianOf(sums), low: sums[0], high: sums.at(-1) };
 }
 
 /** The rounds of an end as dots on its bars. The sender's bar is in the upper half of a row, the receiver's below. */

@@ -1,6 +1,6 @@
 // The charts that compare protocols: goodput, by itself and over a plain loop, by chunk size.
 
-const NOTHING_SHOWN = "No protocol is chosen.";
+const NOTHING_SHOWN = "All protocols of this chart are hidden.";
 const isOf = (protocol) => (c) => c.protocol === protocol;
 
 /** One line per protocol over the chunk sizes; each point is a case, or undefined. */

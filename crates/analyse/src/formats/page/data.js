@@ -71,6 +71,10 @@ function countText(count, singular, plural = `${singular}s`) {
 const timeText = (iso) => `${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`;
 
 const ascending = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+
+/** The median of ascending numbers: of an even count, the mean of the two in the middle. */
+const medianOf = (sorted) => (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+
 const distinct = (values) => [...new Set(values)];
 
 /** A list in words: "a", "a and b", "a, b and c". */
@@ -110,10 +114,13 @@ function standoutText(cases, spreadOf, names, words, text) {
   return `With HTTP, medians are ${from} to ${to}; no case lies apart from all others.`;
 }
 
-function mostFrequent(values) {
+/** The most frequent setup; among several, the one with the fewest labels and axes. */
+function usualSetup(setups) {
   const counts = new Map();
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  return highest([...counts], ([, count]) => count)[0];
+  for (const setup of setups) counts.set(setup, (counts.get(setup) ?? 0) + 1);
+  const most = Math.max(...counts.values());
+  const usual = [...counts].filter(([, count]) => count === most).map(([setup]) => setup);
+  return lowest(usual, (setup) => JSON.parse(setup)[0].split(/[+ ]/).filter(Boolean).length);
 }
 
 /** The interval of a median in brackets, or the least and the greatest value if runs are few. */
@@ -160,7 +167,7 @@ const DIMENSIONS = {
     of: setupOf,
     text: setupText,
     order: () => 0,
-    prefer: (_, cases) => mostFrequent(cases.map(setupOf)),
+    prefer: (_, cases) => usualSetup(cases.map(setupOf)),
   },
   body: {
     label: "Body size",
@@ -227,13 +234,19 @@ function inLinesOver(cases, name) {
   return cases.filter((c) => lengths.get(lineOf(c)) > 1);
 }
 
-/** Body rates between consecutive samples of a timeline, as [seconds, bytes/s] at the end of each interval. */
+/**
+ * Body rates between consecutive samples of a timeline, as [seconds, bytes/s] at the end of each interval. The first
+ * rate also stands at the start of its interval, because a line of steps draws a rate from the point before it.
+ */
 function ratesOf(timeline) {
   const rates = [];
   for (let i = 1; i < timeline.length; i++) {
     const [start, , , before] = timeline[i - 1];
     const [end, , , after] = timeline[i];
-    if (end > start && before != null && after != null) rates.push([end, (after - before) / (end - start)]);
+    if (!(end > start) || before == null || after == null) continue;
+    const rate = (after - before) / (end - start);
+    if (rates.length === 0) rates.push([start, rate]);
+    rates.push([end, rate]);
   }
   return rates;
 }

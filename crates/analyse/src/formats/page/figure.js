@@ -57,13 +57,19 @@ function frameOf(plan, choosers) {
     frame.chart,
     el("details", { open: plan.isOpen }, el("summary", {}, "The numbers"), frame.numbers),
     saveButtons(plan.heading, {
-      SVG: () => saveSvg(`${plan.id}.svg`, pictureOf(plan.heading, frame)),
-      PNG: () => savePng(`${plan.id}.png`, pictureOf(plan.heading, frame)),
-      CSV: () => saveCsv(`${plan.id}.csv`, ...frame.shown),
+      SVG: () => saveSvg(fileOf(plan.id, frame.choices, "svg"), pictureOf(plan.heading, frame)),
+      PNG: () => savePng(fileOf(plan.id, frame.choices, "png"), pictureOf(plan.heading, frame)),
+      CSV: () => saveCsv(fileOf(plan.id, frame.choices, "csv"), ...withChoices(frame.choices, frame.shown)),
     }),
   );
   return frame;
 }
+
+/** The choices of a figure in words. A setup with every axis at its default goes without saying, if it is the only one. */
+const statedChoices = (plan, choices) =>
+  Object.entries(choices)
+    .filter(([name, { values, value }]) => name !== "setup" || values.length > 1 || JSON.parse(value)[0] !== "")
+    .map(([name, { text }]) => ({ name, label: plan.dimensions[name].label, text }));
 
 /** Adds a figure to `parent`. show() draws it, once `parent` is part of the document. */
 function addFigure(plan, parent) {
@@ -86,13 +92,16 @@ function addFigure(plan, parent) {
     const { cases, choices } = narrow(plan.cases, plan.dimensions, chosen);
     for (const each of choosers) offer(each, choices[each.name], plan.dimensions[each.name]);
     view = plan.view(plan.isByProtocol ? cases.filter((c) => !hiddenProtocols.has(c.protocol)) : cases, choices);
-    frame.reading.replaceChildren(view.reading);
-    frame.chart.setAttribute("aria-label", `${plan.heading}. ${view.reading}`);
+    const isOffered = ({ name }) => choosers.some((each) => each.name === name && !each.element.hidden);
+    const stated = statedChoices(plan, choices);
+    // A setup that is not offered as a choice is that of all cases. A figure of a single case names it anyway.
+    const common = stated.filter((choice) => plan.isByProtocol && choice.name === "setup" && !isOffered(choice));
+    const reading = [view.reading, ...common.map(({ text }) => `Setup: ${text}.`)].filter(Boolean).join(" ");
+    frame.reading.replaceChildren(reading);
+    frame.chart.setAttribute("aria-label", `${plan.heading}. ${reading}`);
     frame.shown = view.numbers;
-    frame.chosen.textContent = choosers
-      .filter(({ element }) => !element.hidden)
-      .map(({ name }) => `${plan.dimensions[name].label}: ${choices[name].text}`)
-      .join("; ");
+    frame.choices = stated.map(({ label, text }) => [label, text]);
+    frame.chosen.textContent = choicesText(stated.filter(isOffered).map(({ label, text }) => [label, text]));
     frame.numbers.replaceChildren(scrolling(`${plan.heading}: the numbers`, plainTable(...view.numbers)));
     paint();
   }

@@ -28,8 +28,8 @@ const MATRIX_FIGURES = {
   },
 };
 
-/** The matrix of a figure, and the button that saves it. */
-function matrixTable(cases, { label, value, text, spread }) {
+/** The matrix of a figure, and the button that saves it with the choices of its cases. */
+function matrixTable(cases, { label, value, text, spread }, stated) {
   const shown = cases.filter((c) => value(c) != null);
   const chunks = distinct(shown.map((c) => c.chunk_bytes)).sort(ascending);
   const protocols = PROTOCOLS.filter((protocol) => shown.some(isOf(protocol)));
@@ -54,15 +54,13 @@ function matrixTable(cases, { label, value, text, spread }) {
       protocols.map((protocol) => cell(protocol, chunk)),
     );
   const body = el("tbody", {}, chunks.map(row));
+  const rows = chunks.map((chunk) => [
+    sizeText(chunk),
+    ...protocols.map((protocol) => given(caseOf(protocol, chunk), (c) => text(value(c)))),
+  ]);
+  const choices = stated.map(({ label: name, text: chosen }) => [name, chosen]);
   const save = () =>
-    saveCsv(
-      "matrix.csv",
-      [`chunk (${label})`, ...protocols],
-      chunks.map((chunk) => [
-        sizeText(chunk),
-        ...protocols.map((protocol) => given(caseOf(protocol, chunk), (c) => text(value(c)))),
-      ]),
-    );
+    saveCsv(fileOf("matrix", choices, "csv"), ...withChoices(choices, [[`chunk (${label})`, ...protocols], rows]));
   return [
     scrolling("The matrix", el("table", { class: "matrix" }, el("caption", {}, label), el("thead", {}, head), body)),
     saveButtons("the matrix", { CSV: save }),
@@ -103,7 +101,7 @@ function matrixSection() {
   function show() {
     const { cases: left, choices } = narrow(varied, dimensions, chosen);
     for (const each of choosers) offer(each, choices[each.name], dimensions[each.name]);
-    table.replaceChildren(...matrixTable(left, MATRIX_FIGURES[select.value]));
+    table.replaceChildren(...matrixTable(left, MATRIX_FIGURES[select.value], statedChoices(plan, choices)));
   }
   show();
   return section(

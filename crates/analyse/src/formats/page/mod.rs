@@ -19,7 +19,7 @@ pub(super) struct Html;
 pub(super) const STYLE: &str = include_str!("style.css");
 
 /// The scripts of the page, in the order of their dependencies.
-const SCRIPTS: [&str; 16] = [
+const SCRIPTS: [&str; 17] = [
     include_str!("data.js"),
     include_str!("state.js"),
     include_str!("dom.js"),
@@ -34,6 +34,7 @@ const SCRIPTS: [&str; 16] = [
     include_str!("charts-proof.js"),
     include_str!("matrix.js"),
     include_str!("table.js"),
+    include_str!("filter.js"),
     include_str!("framing.js"),
     include_str!("page.js"),
 ];

@@ -185,30 +185,53 @@ function limitText(value) {
   return value >= KIB && value % KIB === 0 ? `${whole(value)} (${sizeText(value)})` : whole(value);
 }
 
-function machine(entry, index) {
-  const { build, limits, records } = entry;
+/** The facts about the machine and the build of some records. */
+function factsOf(entry) {
+  const { build, records } = entry;
   const versions = Object.entries(build.versions).map(([name, version]) => `${name} ${version}`);
-  const facts = [
+  return [
     ["Machine", machineText(entry)],
     ["Records", whole(records)],
     ["Build", `longhaul ${[build.version, build.commit, build.profile].filter(Boolean).join(", ")}`],
     ["Allocator", build.allocator ?? NONE],
     ["Libraries", versions.join(", ") || NONE],
   ];
-  const title =
-    data.machines.length > 1
-      ? `Machine, build and limits ${index + 1} of ${data.machines.length}`
-      : "Machine and build";
-  const inForce = Object.entries(limits).map(([name, value]) => [name, limitText(value)]);
+}
+
+const limitsOf = ({ limits }) => Object.entries(limits).map(([name, value]) => [name, limitText(value)]);
+
+function machine(entry) {
+  const count = data.machines.length;
+  const inForce = limitsOf(entry);
   return [
-    el("h3", {}, title),
-    definitionList(facts),
+    el("h3", {}, count > 1 ? `Machine, build and limits 1 of ${count}` : "Machine and build"),
+    definitionList(factsOf(entry)),
     inForce.length > 0 && el("div", { class: "limits" }, el("h4", {}, "Limits in force"), definitionList(inForce)),
   ];
 }
 
+/** The most names of differences in the summary of a further machine, build or set of limits. */
+const NAMED_DIFFERENCES = 4;
+
+/** A further machine, build or set of limits: its differences from the first, collapsed. */
+function furtherMachine(entry, index) {
+  const [first] = data.machines;
+  const known = new Map([...factsOf(first), ...limitsOf(first)]);
+  const own = [...factsOf(entry), ...limitsOf(entry)];
+  const missing = [...known.keys()].filter((name) => !own.some(([other]) => other === name)).map((name) => [name, NONE]);
+  const differing = [...own, ...missing].filter(([name, text]) => known.get(name) !== text && name !== "Records");
+  const names = differing.map(([name]) => name);
+  const further = names.length > NAMED_DIFFERENCES ? [`${names.length - NAMED_DIFFERENCES} more`] : [];
+  const title = `Machine, build and limits ${index + 2} of ${data.machines.length}`;
+  const other = names.length > 0 ? `: other ${listText([...names.slice(0, NAMED_DIFFERENCES), ...further])}` : "";
+  const summary = `${title}, ${countText(entry.records, "record")}${other}`;
+  return el("details", {}, el("summary", {}, summary), definitionList(differing));
+}
+
 function making() {
-  return section("making", "How it was made", command(), machinesNote(), data.machines.map(machine));
+  const [first, ...others] = data.machines;
+  const machines = [first && machine(first), others.map(furtherMachine)];
+  return section("making", "How it was made", command(), machinesNote(), machines);
 }
 
 function reading() {

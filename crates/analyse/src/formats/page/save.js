@@ -8,19 +8,51 @@ function saveFile(name, blob) {
 
 const HEADING_HEIGHT = 32;
 
-/** A figure as a picture of its own: heading, keys and chart on the background of the page. */
+/** The height of a line of small text in a saved picture, its font size and the width of a letter, in pixels. */
+const SMALL = { line: 18, size: 13, letter: 6.6 };
+
+/** A text in lines that fit into a picture of this width. */
+function linesOf(text, width) {
+  const most = Math.max(20, Math.floor((width - 8) / SMALL.letter));
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    if (lines.at(-1) !== "" && lines.at(-1).length + 1 + word.length > most) lines.push("");
+    lines.push(`${lines.pop()} ${word}`.trim());
+  }
+  return lines.filter(Boolean);
+}
+
+/** The choices that a chart shows, in words: "Body size: 2 GiB; Direction: upload". */
+const choicesText = (choices) => choices.map(([label, text]) => `${label}: ${text}`).join("; ");
+
+/** The name of a file with a chart and the values of its choices. */
+function fileOf(id, choices, ending) {
+  const words = [id, ...choices.map(([, text]) => text.replaceAll("\u00a0", ""))].join(" ");
+  const name = words.replaceAll(/[^\p{L}\p{N}.=]+/gu, "-").slice(0, 100);
+  return `${name.replaceAll(/-$/g, "")}.${ending}`;
+}
+
+/** The numbers of a chart, with its choices as first columns. */
+const withChoices = (choices, [head, rows]) => [
+  [...choices.map(([label]) => label), ...head],
+  rows.map((row) => [...choices.map(([, text]) => text), ...row]),
+];
+
+/** A figure as a picture of its own: heading, choices, reading, keys and chart on the background of the page. */
 function pictureOf(heading, frame) {
-  const { text, surface } = palette();
+  const { text, quiet, surface } = palette();
   const drawing = frame.chart.querySelector("svg");
   const [width, height] = [frame.chart.clientWidth, frame.chart.clientHeight];
   const keysHeight = frame.keys.clientHeight;
-  const top = HEADING_HEIGHT + keysHeight;
+  const lines = [choicesText(frame.choices), frame.reading.textContent].flatMap((part) => linesOf(part, width));
+  const keysTop = HEADING_HEIGHT + lines.length * SMALL.line;
+  const top = keysTop + keysHeight;
   const origin = frame.keys.getBoundingClientRect();
   const keys = [...frame.keys.querySelectorAll(".key")].map((key) => {
     const { left, top: y } = key.getBoundingClientRect();
     const sample = key.querySelector("svg").cloneNode(true);
     const sampleWidth = Number(sample.getAttribute("width"));
-    const place = `translate(${left - origin.left} ${y - origin.top + HEADING_HEIGHT})`;
+    const place = `translate(${left - origin.left} ${y - origin.top + keysTop})`;
     const name = svg("text", { x: sampleWidth + 6, y: 11, "font-size": 13 }, key.textContent);
     return svg("g", { transform: place }, sample, name);
   });
@@ -31,6 +63,9 @@ function pictureOf(heading, frame) {
     { xmlns: SVG, width, height: top + height, fill: text, "font-family": "system-ui, sans-serif" },
     svg("rect", { width: "100%", height: "100%", fill: surface }),
     svg("text", { x: 4, y: 20, "font-size": 16, "font-weight": 600 }, heading),
+    lines.map((line, at) =>
+      svg("text", { x: 4, y: HEADING_HEIGHT + 10 + at * SMALL.line, "font-size": SMALL.size, fill: quiet }, line),
+    ),
     ...keys,
     chart,
   );

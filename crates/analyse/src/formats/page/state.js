@@ -23,9 +23,16 @@ function writeState() {
   }
 }
 
+/** Keeps the state in an address without one. A page that gets the address of another view shows it after a reload. */
+function followAddress() {
+  const state = location.hash.split("?")[1];
+  if (state !== undefined && new URLSearchParams(state).toString() !== viewState.toString()) location.reload();
+  else if (state === undefined && viewState.size > 0) writeState();
+}
+
 /** Links within the page keep the state, and a link with a state leads to its section. */
 function followSections() {
-  addEventListener("hashchange", () => viewState.size > 0 && !location.hash.includes("?") && writeState());
+  addEventListener("hashchange", followAddress);
   if (viewState.size === 0) return;
   const section = location.hash.slice(1).split("?")[0];
   if (section !== "") document.getElementById(section)?.scrollIntoView();

@@ -75,7 +75,10 @@ fn table(report: &Report<'_>) -> String {
             || "–".to_owned(),
             |goodput| {
                 let Interval { low, high } = goodput.range();
-                format!("{} to {}", rate(low), rate(high))
+                match goodput.interval {
+                    Some(_) => format!("[{}, {}]", rate(low), rate(high)),
+                    None => format!("{} to {}", rate(low), rate(high)),
+                }
             },
         );
         let peak = |peak: Option<stats::Spread>| {
@@ -100,4 +103,22 @@ fn table(report: &Report<'_>) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Analysis,
+        tests::{STEADY, runs},
+    };
+
+    #[test]
+    fn intervals_are_in_brackets_and_extremes_are_not() {
+        let records = [runs("h1c", &STEADY), runs("h2c", &[4000.0, 4100.0])].concat();
+        let analysis = Analysis::of(&records);
+        let content = content(&Report::new("", &records, &analysis));
+        assert!(content.contains("<td>[3,000, 3,060]</td>"), "{content}");
+        assert!(content.contains("<td>4,000 to 4,100</td>"), "{content}");
+    }
 }

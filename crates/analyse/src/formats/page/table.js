@@ -1,4 +1,4 @@
-// The table of all cases: sortable by every column, filtered by words.
+// The table of all cases: sortable by every column, filtered by words (filter.js).
 
 const RANKS = { fastest: "▲ fastest", slowest: "▼ slowest" };
 
@@ -172,13 +172,16 @@ function saveCases() {
   saveCsv("cases.csv", ["case", ...columns.map(([head]) => head)], data.cases.map(row));
 }
 
+/** The classes of all cells of a column. */
+const classesOf = (column) =>
+  [column === REST && "further", column.isForScreens && "screens"].filter(Boolean).join(" ");
+
 function cell(column, c) {
   const text = column.text(column.value(c), c);
   const mark = column.mark?.(c);
   if (column.isName) return el("th", { scope: "row" }, text);
   const classes = { verdict: `verdict ${verdictOf(c).isGood ? "good" : "bad"}`, limit: "limit" };
-  const names = [classes[column.term], column === REST && "further", column.isForScreens && "screens"];
-  const attributes = { class: names.filter(Boolean).join(" ") };
+  const attributes = { class: [classes[column.term], classesOf(column)].filter(Boolean).join(" ") };
   return el("td", attributes, text, mark && el("span", { class: "mark" }, ` ${mark}`));
 }
 
@@ -196,7 +199,7 @@ function headerCell(column, onSort) {
   const button = el("button", { type: "button", class: "sort" }, column.head);
   const th = el(
     "th",
-    { scope: "col", "aria-sort": "none", class: column.isForScreens ? "screens" : "" },
+    { scope: "col", "aria-sort": "none", class: classesOf(column) },
     el("div", {}, button, defineButton(column.term, column.asked)),
   );
   const sort = (order) => {
@@ -218,28 +221,6 @@ function sortAsBefore(headers) {
   const [name, order] = (stateOf("sort") ?? "").split(":");
   const header = headers.find(({ column }) => column.head === name);
   if (header && ["ascending", "descending"].includes(order)) header.sort(order);
-}
-
-function filterField(rows) {
-  const input = el("input", { type: "search", name: "filter", autocomplete: "off", spellcheck: "false" });
-  const status = el("span", { role: "status" });
-  const apply = () => {
-    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-    for (const { c, tr } of rows) {
-      const haystack = `${nameOf(c)} ${c.verdict.text}`.toLowerCase();
-      tr.hidden = !words.every((word) => haystack.includes(word));
-    }
-    const shown = rows.filter(({ tr }) => !tr.hidden).length;
-    status.textContent =
-      shown === rows.length ? countText(shown, "case") : `${whole(shown)} of ${countText(rows.length, "case")}`;
-  };
-  input.addEventListener("input", () => {
-    apply();
-    setState("filter", input.value);
-  });
-  input.value = stateOf("filter") ?? "";
-  apply();
-  return el("p", { class: "filter" }, el("label", {}, el("span", {}, "Filter by words"), input), status);
 }
 
 function caseTable(cases) {

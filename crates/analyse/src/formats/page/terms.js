@@ -144,7 +144,7 @@ const READING = [
       ]
     : []),
   "Compare ratios within one set of records. Absolute figures of different days or machines drift by a factor of two.",
-  "Peak RSS does not count the memory that the kernel holds for sockets. Percentiles are over all rounds. Timelines are those of the run with the median goodput.",
+  "Peak RSS does not count the memory that the kernel holds for sockets. Percentiles are over all rounds, or of the run with the median goodput if the records have no histograms. Timelines are those of the run with the median goodput.",
 ];
 
 function popovers() {

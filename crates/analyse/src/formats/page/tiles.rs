@@ -91,16 +91,17 @@ fn of_proof(proof: &Proof) -> Vec<Tile> {
 }
 
 /// Returns the properties that distinguish the bodies of an answer from those of other answers: " (upload, 2 GiB)".
-/// Empty without such properties.
+/// Network, rates and load are among them unless they are at their defaults. Empty without such properties.
 fn scope(speed: &SpeedAnswer, all: &[SpeedAnswer]) -> String {
     let differs =
         |is_equal: fn(&SpeedAnswer, &SpeedAnswer) -> bool| all.iter().any(|it| !is_equal(it, speed));
     let direction = if speed.direction == Direction::Up { "upload" } else { "download" };
     let variant = if speed.variant.is_empty() { "no further axis" } else { &speed.variant };
+    let axes = Some(speed.axes.clone()).filter(|axes| !axes.is_empty());
     let parts = [
         differs(|one, other| one.direction == other.direction).then(|| direction.to_owned()),
         speed.body.filter(|_| differs(|one, other| one.body == other.body)).map(spaced),
-        differs(|one, other| one.variant == other.variant).then(|| variant.to_owned()),
+        differs(|one, other| one.variant == other.variant).then(|| variant.to_owned()).or(axes),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
@@ -137,7 +138,7 @@ fn of_contest(contest: &Contest, scope: &str) -> Tile {
     Tile { title: format!("{title} {class}{scope}"), answer, detail, command: None, tone: Tone::Plain }
 }
 
-/// Returns the range of a goodput with its chunk size.
+/// Returns the range of a goodput with its chunk size, and its limits that are not at their defaults.
 fn figure(leader: &Contestant) -> String {
     let Interval { low, high } = leader.goodput.range();
     let (low, high) = (rate(low), rate(high));
@@ -146,7 +147,11 @@ fn figure(leader: &Contestant) -> String {
         None if low == high => String::new(),
         None => format!("({low} to {high}) "),
     };
-    format!("{range}at {} chunks", spaced(leader.chunk))
+    let limits = match leader.limits.as_str() {
+        "" => String::new(),
+        limits => format!(" with {limits}"),
+    };
+    format!("{range}at {} chunks{limits}", spaced(leader.chunk))
 }
 
 fn of_chunks(speed: &SpeedAnswer, scope: &str) -> Option<Tile> {
@@ -210,11 +215,8 @@ fn of_memory(memory: &MemoryAnswer, controls_ran: bool) -> Tile {
             None,
             Tone::Bad,
         ),
-        MemoryEvidence::Undecided { command } => {
-            let remedy = if command.is_some() { " More rounds narrow the intervals:" } else { "" };
-            let text = format!("The proof is inconclusive.{remedy}");
-            ("not decided".to_owned(), text, command.clone(), Tone::Bad)
-        }
+        MemoryEvidence::Undecided { command } => undecided("More rounds narrow the intervals", command),
+        MemoryEvidence::TooSmall { command } => undecided("Larger bodies can decide it", command),
         MemoryEvidence::Unproven { command } => {
             let how =
                 if command.is_some() { "Not proven constant. The proof:" } else { "Not proven constant." };
@@ -224,6 +226,12 @@ fn of_memory(memory: &MemoryAnswer, controls_ran: bool) -> Tile {
         }
     };
     Tile { title: "Memory".into(), answer, detail: format!("{peaks} {evidence}"), command, tone }
+}
+
+/// Returns the answer, the evidence, the command and the tone of an inconclusive proof, which another proof may decide.
+fn undecided(remedy: &str, command: &Option<String>) -> (String, String, Option<String>, Tone) {
+    let remedy = command.as_ref().map_or_else(String::new, |_| format!(" {remedy}:"));
+    ("not decided".to_owned(), format!("The proof is inconclusive.{remedy}"), command.clone(), Tone::Bad)
 }
 
 /// Returns a size as text with a space before its unit: "64 KiB".
@@ -249,70 +257,4 @@ pub(super) fn rate(bytes_per_s: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use record::Record;
-
-    use super::*;
-    use crate::tests::{run, runs};
-
-    fn shown(records: &[Record]) -> Vec<[String; 2]> {
-        tiles(&Analysis::of(records)).into_iter().map(|tile| [tile.title, tile.answer]).collect()
-    }
-
-    #[test]
-    fn protocols_are_the_fastest_only_if_their_intervals_are_apart() {
-        let around = |goodput: f64| [-3.0, -2.0, -1.0, 1.0, 2.0, 3.0].map(|off| goodput + off);
-        let records = [
-            runs("tcp", &around(9000.0)),
-            runs("h1c", &around(5000.0)),
-            runs("h2c", &around(4000.0)),
-            runs("h1", &around(300.0)),
-            runs("h2", &around(301.0)),
-            runs("h3", &around(80.0)),
-        ]
-        .concat();
-        let expected = [
-            ["Fastest HTTP in cleartext", "h1c 5,000 MiB/s"],
-            ["Fastest HTTP over TLS", "h2 or h1"],
-            ["HTTP over QUIC", "h3 80.0 MiB/s"],
-            ["Memory", "at most 8.0 MiB"],
-        ];
-        assert_eq!(shown(&records), expected);
-    }
-
-    #[test]
-    fn titles_name_only_what_distinguishes_the_bodies() {
-        let both = |direction| -> Vec<Record> {
-            [runs("h1c", &[3.0, 4.0]), runs("h2c", &[3.0, 4.0])]
-                .concat()
-                .into_iter()
-                .map(|record| crate::tests::with(record, |record| record.case.direction = direction))
-                .collect()
-        };
-        let (up, down) = (both(Direction::Up), both(Direction::Down));
-        assert_eq!(shown(&up)[0][0], "Fastest HTTP in cleartext");
-        let titles: Vec<String> = shown(&[up, down].concat()).into_iter().map(|[title, _]| title).collect();
-        assert_eq!(
-            titles,
-            ["Fastest HTTP in cleartext (upload)", "Memory", "Fastest HTTP in cleartext (download)"]
-        );
-    }
-
-    #[test]
-    fn memory_that_is_not_proven_comes_with_the_command_that_proves_it() {
-        let records = [run("h2")];
-        let [memory] = &tiles(&Analysis::of(&records))[..] else { panic!() };
-        assert!(memory.detail.ends_with("Not proven constant. The proof:"), "{memory:?}");
-        assert!(memory.command.as_deref().is_some_and(|command| command.starts_with("longhaul prove")));
-        assert_eq!(memory.tone, Tone::Plain);
-    }
-
-    #[test]
-    fn thousands_have_commas() {
-        let mib = f64::from(1 << 20);
-        assert_eq!(
-            [0.0, 999.0, 1000.0, 1_234_567.0].map(|n| rate(n * mib)),
-            ["0", "999", "1,000", "1,234,567"]
-        );
-    }
-}
+mod tests;
