@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::common::{self, Out, bench, run};
+use crate::common::{self, Out, bench, run, server::Server};
 
 const MIB: f64 = (1 << 20) as f64;
 
@@ -93,6 +93,90 @@ fn a_sender_slowed_by_a_tenth_is_worse_and_a_run_split_in_two_is_not() {
     assert_eq!(output.status.code(), Some(0), "inconclusive passes");
     let (output, text) = compare(&base, &elsewhere, &[&gate[..], &["--across-machines"]].concat());
     assert_eq!(output.status.code(), Some(3), "{text}");
+}
+
+/// Returns six rounds of uploads to a server and downloads from it, each with a goodput near `mib` MiB/s.
+fn transfers(server: &Server, mib: f64) -> Vec<Value> {
+    let (upload, download) =
+        (format!("http://{}/", server.cleartext()), format!("http://{}/?size=1MiB", server.cleartext()));
+    let mut records = Vec::new();
+    for (round, command) in (0..6).flat_map(|round| ["send", "fetch"].map(|command| (round, command))) {
+        let args: &[&str] = if command == "send" { &[&upload, "--size", "1MiB"] } else { &[&download] };
+        let output = run(&[&[command, "--json", "--quiet"], args].concat());
+        common::assert_success(&output);
+        let mut record: Value = serde_json::from_slice(&output.stdout).unwrap();
+        record["goodput_bytes_per_s"] = (mib * MIB * (1.0 + 0.001 * f64::from(round))).into();
+        records.push(record);
+    }
+    records
+}
+
+#[test]
+fn uploads_and_downloads_of_two_servers_are_compared_and_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let servers = [Server::start(&[]), Server::start(&[])];
+    let files: Vec<PathBuf> = [(&servers[0], 100.0, "base.jsonl"), (&servers[1], 50.0, "candidate.jsonl")]
+        .into_iter()
+        .map(|(server, mib, name)| {
+            write(folder.path(), name, &transfers(server, mib).iter().collect::<Vec<_>>())
+        })
+        .collect();
+    let gate = ["--threshold", "goodput=5%,rss=90%,cpu=900%", "--fail-on", "worse", "--inconclusive", "pass"];
+    let (output, text) = compare(&files[0], &files[1], &gate);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("h1c/up/64KiB/1MiB / (6 runs") && text.contains(" /?size=1MiB (6 runs"), "{text}");
+    let slower = text.lines().filter(|line| line.contains("goodput") && line.ends_with("WORSE"));
+    assert_eq!(slower.count(), 2, "{text}");
+
+    // The records have no figures of the server, and no ceiling asks for them.
+    let ceilings = folder.path().join("ceilings.toml");
+    for (protocol, code) in [("*", 0), ("h3", 6)] {
+        let ceiling = format!("[[ceiling]]\nprotocol = \"{protocol}\"\npeak_rss = \"1GiB\"\nbudget = true\n");
+        fs::write(&ceilings, ceiling).unwrap();
+        let [records, ceilings] = [&files[0], &ceilings].map(|path| path.to_str().unwrap());
+        let output = run(&["check", records, "--ceilings", ceilings]);
+        assert_eq!(output.status.code(), Some(code), "{}", common::text(&output.stdout));
+    }
+}
+
+#[test]
+fn a_case_that_cannot_be_judged_does_not_pass_beside_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = runs("18MiB");
+    let parity = |odd: u64| all.iter().filter(move |r| r["round"].as_u64().unwrap() % 2 == odd).cloned();
+    let fails = |records: Vec<Value>, which: fn(u64) -> bool| -> Vec<Value> {
+        let is_of = |record: &Value| record["case"]["protocol"] == "h2c";
+        let fail = |mut record: Value| {
+            if is_of(&record) && which(record["round"].as_u64().unwrap() / 2) {
+                (record["outcome"], record["goodput_bytes_per_s"]) = ("error".into(), Value::Null);
+                record["error"] =
+                    serde_json::json!({ "kind": "timeout", "message": "late", "end": "sender" });
+            }
+            record
+        };
+        records.into_iter().map(fail).collect()
+    };
+    // Of h2c, only the first run of the base fails, and all runs of the candidate but the first.
+    let base = fails(parity(0).collect(), |round| round == 0);
+    let candidate = fails(parity(1).collect(), |round| round > 0);
+    let [base, candidate] = [(&base, "base.jsonl"), (&candidate, "candidate.jsonl")]
+        .map(|(records, name)| write(folder.path(), name, &records.iter().collect::<Vec<_>>()));
+    let gate = ["--threshold", "goodput=5%,rss=50%,cpu=500%", "--fail-on", "worse"];
+    let (output, text) = compare(&base, &candidate, &gate);
+    assert_eq!(output.status.code(), Some(6), "{text}");
+    assert!(text.contains("found or ruled out in 1 of 2 goodputs"), "{text}");
+    let pass = [&gate[..], &["--inconclusive", "pass"]].concat();
+    assert_eq!(compare(&base, &candidate, &pass).0.status.code(), Some(0));
+    let (output, text) = compare(&base, &renamed(folder.path(), &candidate), &pass);
+    assert_eq!(output.status.code(), Some(6), "no common case: {text}");
+}
+
+/// Returns a copy of a file of records with other protocols.
+fn renamed(folder: &Path, records: &Path) -> PathBuf {
+    let path = folder.join("renamed.jsonl");
+    let text = fs::read_to_string(records).unwrap();
+    fs::write(&path, text.replace("h1c", "x1").replace("h2c", "x2")).unwrap();
+    path
 }
 
 #[test]

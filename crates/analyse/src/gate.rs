@@ -1,11 +1,11 @@
 //! The gate: the check of records against ceilings, and against the peaks of earlier records.
 
-use record::{End, Record};
+use record::{End, MemoryRecord, Record};
 use serde::Serialize;
 
 use crate::{
     Band, Ceiling, Ceilings, Constancy, Figure, Finding, FindingKind, Judgement, MemorySeries, Peaks, Row,
-    Verdict, series::is_control,
+    Verdict, series::is_control, session_facts,
 };
 
 /// The outcome of a gate: the number of bounds that held, and the findings.
@@ -18,6 +18,8 @@ pub struct Gate {
     pub compared: usize,
     /// The findings, in the order in which they are shown.
     pub findings: Vec<Finding>,
+    /// A sentence if the records hold fewer runs than their sessions planned; `None` otherwise.
+    pub interruption: Option<String>,
 }
 
 impl Gate {
@@ -28,6 +30,7 @@ impl Gate {
             gate.compare(earlier, &Peaks::of(records), band);
         }
         gate.findings.sort_by_key(|finding| finding.kind);
+        gate.interruption = session_facts::interruption(records);
         gate
     }
 
@@ -38,8 +41,7 @@ impl Gate {
         for row in rows {
             let failed = row.findings().into_iter().filter(|finding| !finding.kind.is_memory());
             gate.findings.extend(failed);
-            // Ceilings are for longhaul's own ends.
-            for end in End::ALL.into_iter().filter(|end| !row.is_control && row.peer_end() != Some(*end)) {
+            for end in row.judged_ends().into_iter().filter(|_| !row.is_control) {
                 match ceilings.of(row.case, end) {
                     Some((number, ceiling)) => {
                         used.push(number);
@@ -72,44 +74,33 @@ impl Gate {
 
     /// Checks the peak of one end against its ceiling, and the growth of the end against its budget.
     fn check_end(&mut self, row: &Row<'_>, end: End, ceiling: &Ceiling) {
-        let well: Vec<_> = row.records.iter().filter(|record| record.is_ok()).collect();
-        if well.is_empty() {
+        let runs: Vec<Run<'_>> = row.records.iter().filter_map(|record| Run::of(record, end)).collect();
+        if runs.is_empty() {
             return;
         }
-        // Nothing bounds the memory of a library with its own defaults, so such a case has no budget.
-        let has_budget = ceiling.budget && !row.case.is_stock();
+        // Nothing bounds the memory of a library with its own defaults, or of a program under proof, so such a case has
+        // no budget.
+        let has_budget = ceiling.budget && !row.case.is_stock() && !row.is_of_program();
         if !has_budget && ceiling.peak_rss.is_none() && ceiling.slope.is_none() {
             self.findings.push(no_ceiling(row, end));
         }
-        let memory = || well.iter().map(|record| record.end(end).map(|end| &end.memory));
         if let Some(most) = ceiling.peak_rss {
             let highest = row.ends[end].peak_rss.map(|peak| peak.most as u64);
-            let over = memory()
-                .filter(|memory| memory.and_then(|m| m.peak_rss_bytes).is_none_or(|peak| peak > most.0));
+            let over = runs.iter().filter(|run| run.is_over_peak(most.0));
             self.judge(row, end, FindingKind::OverCeiling, over.count(), most.0, highest);
         }
         if has_budget {
-            let share = |memory: &&record::MemoryRecord| {
+            let share = |memory: &&MemoryRecord| {
                 Some(memory.growth()? as f64 / memory.budget_bytes.filter(|budget| *budget > 0)? as f64)
             };
-            let worst = memory()
-                .flatten()
+            let worst = runs
+                .iter()
+                .filter_map(|run| run.memory)
                 .max_by(|a, b| share(a).partial_cmp(&share(b)).unwrap_or(std::cmp::Ordering::Equal));
-            let is_over = |memory: Option<&record::MemoryRecord>| {
-                memory.is_none_or(|memory| {
-                    memory.growth().zip(memory.budget_bytes).is_none() || memory.over_budget().is_some()
-                })
-            };
-            let over = memory().filter(|memory| is_over(*memory)).count();
+            let over = runs.iter().filter(|run| run.is_over_budget()).count();
             let budget = worst.and_then(|memory| memory.budget_bytes).unwrap_or(0);
-            self.judge(
-                row,
-                end,
-                FindingKind::OverBudget,
-                over,
-                budget,
-                worst.and_then(|memory| memory.growth()),
-            );
+            let growth = worst.and_then(MemoryRecord::growth);
+            self.judge(row, end, FindingKind::OverBudget, over, budget, growth);
         }
     }
 
@@ -123,7 +114,8 @@ impl Gate {
         measured: Option<u64>,
     ) {
         if over == 0 {
-            self.held += 1;
+            // A bound holds only for a body that was moved.
+            self.held += usize::from(row.records.iter().any(|record| record.is_ok()));
             return;
         }
         let mut finding = Finding::new(kind, &row.key);
@@ -164,9 +156,42 @@ impl Gate {
         self.findings.iter().filter(|finding| kinds.contains(&finding.kind)).count()
     }
 
-    /// Returns the verdict of the gate.
+    /// Returns whether nothing was checked: no bound held or was exceeded, and no peak was compared.
+    pub fn is_empty(&self) -> bool {
+        let is_checked = |finding: &Finding| finding.kind.is_memory() || finding.kind == FindingKind::Unclear;
+        self.held == 0 && self.compared == 0 && !self.findings.iter().any(is_checked)
+    }
+
+    /// Returns the verdict of the gate. A gate that checked nothing is inconclusive unless a run failed.
     pub fn verdict(&self) -> Verdict {
-        self.findings.iter().map(|finding| finding.kind.verdict()).min().unwrap_or(Verdict::Good)
+        let empty = self.is_empty().then_some(Verdict::Inconclusive);
+        let found = self.findings.iter().map(|finding| finding.kind.verdict());
+        found.chain(empty).min().unwrap_or(Verdict::Good)
+    }
+}
+
+/// The memory of one end in one run. A successful run must state its memory. A failed run may leave figures out, but
+/// those that it has count.
+struct Run<'a> {
+    is_ok: bool,
+    memory: Option<&'a MemoryRecord>,
+}
+
+impl<'a> Run<'a> {
+    /// Returns the memory of an end; `None` for a failed run without that end.
+    fn of(record: &'a Record, end: End) -> Option<Self> {
+        let memory = record.end(end).map(|end| &end.memory);
+        let is_ok = record.is_ok();
+        (is_ok || memory.is_some()).then_some(Self { is_ok, memory })
+    }
+
+    fn is_over_peak(&self, most: u64) -> bool {
+        self.memory.and_then(|memory| memory.peak_rss_bytes).map_or(self.is_ok, |peak| peak > most)
+    }
+
+    fn is_over_budget(&self) -> bool {
+        let bounded = self.memory.filter(|memory| memory.growth().is_some() && memory.budget_bytes.is_some());
+        bounded.map_or(self.is_ok, |memory| memory.over_budget().is_some())
     }
 }
 
@@ -178,8 +203,12 @@ fn no_ceiling(row: &Row<'_>, end: End) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
+    use record::FaultKind;
+
     use super::*;
-    use crate::tests::{run, with_peak};
+    use crate::tests::{failed, run, with, with_peak};
 
     fn ceilings(text: &str) -> Ceilings {
         let folder = tempfile::tempdir().unwrap();
@@ -223,13 +252,81 @@ mod tests {
     }
 
     #[test]
+    fn an_end_that_a_record_cannot_have_needs_no_figures() {
+        let everything = "[[ceiling]]\nprotocol = \"*\"\npeak_rss = \"1GiB\"\nbudget = true\n";
+        let sent = with(run("h2"), |record| {
+            (record.peer, record.receiver) = (Some("https://a/".into()), None);
+        });
+        let gate = Gate::of(from_ref(&sent), &ceilings(everything), None);
+        assert_eq!((kinds(&gate), gate.held, gate.verdict()), (Vec::new(), 2, Verdict::Good));
+        let gate = Gate::of(&[with_peak(sent, End::Sender, 30 << 20)], &ceilings(everything), None);
+        assert_eq!(kinds(&gate), [(FindingKind::OverBudget, Some(End::Sender))]);
+        let slope = "[[ceiling]]\nprotocol = \"*\"\nslope = \"1MiB\"\n";
+        let fetched = with(run("h2"), |record| {
+            (record.peer, record.sender) = (Some("https://a/".into()), None);
+            record.case.direction = record::Direction::Down;
+        });
+        let gate = Gate::of(&[fetched], &ceilings(slope), None);
+        assert_eq!(kinds(&gate), [(FindingKind::Unclear, Some(End::Receiver))]);
+    }
+
+    #[test]
+    fn a_program_under_proof_has_a_ceiling_but_no_budget() {
+        let proven = with(with_peak(run("h1c"), End::Sender, 30 << 20), |record| {
+            (record.subject, record.receiver) = (Some(record::Subject::Client), None);
+            let sender = record.sender.as_mut().unwrap();
+            (sender.memory.budget_bytes, sender.memory.within_budget) = (None, None);
+        });
+        let gate = |text: &str| Gate::of(from_ref(&proven), &ceilings(text), None);
+        let budget = gate("[[ceiling]]\nprotocol = \"*\"\nbudget = true\n");
+        assert_eq!(kinds(&budget), [(FindingKind::NoCeiling, Some(End::Sender))]);
+        let peak = gate("[[ceiling]]\nprotocol = \"*\"\npeak_rss = \"20MiB\"\nbudget = true\n");
+        assert_eq!(kinds(&peak), [(FindingKind::OverCeiling, Some(End::Sender))]);
+    }
+
+    #[test]
+    fn the_memory_of_a_failed_run_counts() {
+        let grown = with_peak(run("h2"), End::Receiver, 300 << 20);
+        let failed = with(failed("h2", FaultKind::Timeout), |record| record.receiver = grown.receiver);
+        let records = [run("h2"), failed.clone()];
+        let text = "[[ceiling]]\nprotocol = \"h2\"\npeak_rss = \"20MiB\"\nbudget = true\n";
+        let gate = Gate::of(&records, &ceilings(text), None);
+        let receiver = Some(End::Receiver);
+        let expected = [
+            (FindingKind::OverBudget, receiver),
+            (FindingKind::OverCeiling, receiver),
+            (FindingKind::Failed, Some(End::Sender)),
+        ];
+        assert_eq!(kinds(&gate), expected);
+        assert_eq!((gate.held, gate.verdict()), (2, Verdict::MemoryOver), "the sender kept both bounds");
+        assert_eq!(gate.findings[0].detail.as_deref(), Some(" in 1 of 2 runs"));
+        // A failed run without the figures of an end exceeds nothing, and alone it shows that no bound holds.
+        let without = with(failed, |record| (record.sender, record.receiver) = (record.sender.take(), None));
+        let gate = Gate::of(&[without], &ceilings(text), None);
+        assert_eq!((gate.held, gate.verdict()), (0, Verdict::RunFailed));
+    }
+
+    #[test]
+    fn a_gate_that_checked_nothing_does_not_pass() {
+        let other = "[[ceiling]]\nprotocol = \"h3\"\npeak_rss = \"1GiB\"\n";
+        let records = [with(run("h2c"), |record| record.planned_runs = Some(8))];
+        let gate = Gate::of(&records, &ceilings(other), None);
+        assert_eq!((gate.is_empty(), gate.verdict()), (true, Verdict::Inconclusive));
+        assert!(gate.interruption.unwrap().starts_with("Interrupted: 1 of 8 runs"));
+        let peaks = Peaks::of(&records);
+        let band = Band::Percent(10.0);
+        let drift = Gate::of(&records, &ceilings("ceiling = []\n"), Some((&peaks, band)));
+        assert_eq!((drift.is_empty(), drift.verdict()), (false, Verdict::Good), "{drift:?}");
+    }
+
+    #[test]
     fn a_stock_library_is_checked_against_a_peak_but_not_against_a_budget() {
         let mut record = with_peak(run("h2"), End::Receiver, 30 << 20);
         record.case.limits = record::Limits::of(record::Profile::Stock);
         for end in [&mut record.sender, &mut record.receiver].into_iter().flatten() {
             (end.memory.budget_bytes, end.memory.within_budget) = (None, None);
         }
-        let gate = |text: &str| Gate::of(std::slice::from_ref(&record), &ceilings(text), None);
+        let gate = |text: &str| Gate::of(from_ref(&record), &ceilings(text), None);
         let budget = gate("[[ceiling]]\nprotocol = \"*\"\nbudget = true\n");
         let no_ceiling = |end| (FindingKind::NoCeiling, Some(end));
         assert_eq!(kinds(&budget), [no_ceiling(End::Sender), no_ceiling(End::Receiver)]);

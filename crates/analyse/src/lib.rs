@@ -31,6 +31,7 @@ mod conformance;
 mod distribution;
 mod disturbed;
 mod drift;
+mod ends;
 mod finding;
 #[cfg(feature = "formats")]
 mod formats;

@@ -5,7 +5,7 @@ use stats::{Interval, Spread, median};
 
 use crate::{
     BaselineRatio, Calm, Figure, Finding, FindingKind, Limitation, Rank, Series, SeriesKey,
-    baseline::Baselines, series::is_control,
+    baseline::Baselines, ends::judged_ends, series::is_control,
 };
 
 /// The figures of one series over all of its rounds.
@@ -88,6 +88,18 @@ impl<'a> Row<'a> {
     /// Returns the end whose place another program took in `bench --peer`; `None` for all other runs.
     pub(crate) fn peer_end(&self) -> Option<End> {
         self.records.first().and_then(|record| record.peer_end())
+    }
+
+    /// Returns the ends whose memory is judged in any record.
+    pub(crate) fn judged_ends(&self) -> Vec<End> {
+        let is_judged =
+            |end: &End| self.records.iter().any(|record| judged_ends(record).any(|it| it == *end));
+        End::ALL.into_iter().filter(is_judged).collect()
+    }
+
+    /// Returns whether the row is about the memory of a program under proof, whose buffers have no budget.
+    pub(crate) fn is_of_program(&self) -> bool {
+        self.subject().is_some() && self.peer_end().is_none()
     }
 
     /// Returns the role of the program under proof; `None` if both ends are longhaul's own.

@@ -95,7 +95,7 @@ impl Ceilings {
         })
     }
 
-    fn parse(text: &str, known: &[Record]) -> Result<Self, (usize, String)> {
+    pub(crate) fn parse(text: &str, known: &[Record]) -> Result<Self, (usize, String)> {
         let line = |at: usize| text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
         let mut ceilings: Self = toml::from_str(text)
             .map_err(|error| (error.span().map_or(1, |span| line(span.start)), error.message().to_owned()))?;

@@ -15,7 +15,8 @@ const STEP: u64 = 512 << 10;
 
 /// Returns the text of a suggested file of ceilings, and the number of ceilings in it. There is one for each end of
 /// each protocol, direction and chunk size. Each ceiling is the highest peak of all successful runs except controls,
-/// plus a quarter, rounded up to 512 KiB. Runs against other programs do not count.
+/// plus a quarter, rounded up to 512 KiB. Runs of `bench --peer` do not count. Those of a program under proof do, since
+/// ceilings hold for its memory as well.
 pub fn suggest(records: &[Record]) -> (String, usize) {
     let is_example = |record: &&Record| {
         record.is_ok() && record.peer_program.is_none() && !series::is_control(record, records)

@@ -53,11 +53,14 @@ impl Figures {
     /// both sides, or if `conditions` is [`Conditions::Ignored`].
     pub(super) fn of(pair: &Pair<'_>, conditions: Conditions) -> Self {
         let turns = in_turns(pair.base, pair.candidate, |run| &run.started_at);
-        // Runs on distant cores are slower, so they do not count for speed. If a side has no run on close cores, all
-        // its runs count.
+        // Runs on distant cores are slower, so they do not count for speed. If a side has no run on cores that are known
+        // to be close, all its runs count. A run with an unknown distance always counts.
         let sides = [pair.base, pair.candidate];
-        let far = sides.map(|runs| runs.iter().filter(|run| run.is_ok && run.is_far).count());
-        let are_all_far = sides.map(|runs| runs.iter().all(|run| run.is_far || !run.is_ok));
+        let with_distance = |runs: &[Run], is_far: bool| {
+            runs.iter().filter(|run| run.is_ok && run.is_far == Some(is_far)).count()
+        };
+        let far = sides.map(|runs| with_distance(runs, true));
+        let are_all_far = sides.map(|runs| with_distance(runs, true) > 0 && with_distance(runs, false) == 0);
         let left_out = |side: usize| if are_all_far[side] { 0 } else { far[side] };
         let keep = Keep { far: are_all_far };
         let have_speeds = sides.iter().all(|runs| runs.iter().any(|run| run.is_ok));
@@ -69,7 +72,10 @@ impl Figures {
         };
         let figure = |(index, metric): (usize, &'static Metric)| {
             let sets = match &turns {
-                Some(turns) => keep.paired(index, metric, turns),
+                // Without a pair of values, for instance after failed runs, the values of both sides remain.
+                Some(turns) => {
+                    keep.paired(index, metric, turns).or_else(|| keep.unpaired(index, metric, pair))
+                }
                 None => keep.unpaired(index, metric, pair),
             };
             let (base, candidate, shift) = sets?;
@@ -87,13 +93,13 @@ impl Figures {
 
 /// The rule that selects the runs of each side whose speed counts.
 struct Keep {
-    /// True for a side whose runs were all on distant cores: the speed of these runs then counts.
+    /// True for a side whose runs were all on distant cores, as far as is known: the speed of these runs then counts.
     far: [bool; 2],
 }
 
 impl Keep {
     fn figure(&self, side: usize, run: &Run, index: usize, metric: &Metric) -> Option<f64> {
-        let counts = !metric.is_speed() || !run.is_far || self.far[side];
+        let counts = !metric.is_speed() || run.is_far != Some(true) || self.far[side];
         run.figures.get(index).copied().flatten().filter(|_| counts)
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::side::{Run, Side};
+use super::side::{Run, Side, has_goodput};
 
 /// A case that both sets have, with its runs in each set.
 pub(super) struct Pair<'s> {
@@ -29,8 +29,7 @@ pub(super) fn only_in(side: &Side, other: &Side) -> Vec<String> {
 
 /// Returns the number of series that only the base has and that have a goodput.
 pub(super) fn missing_goodputs(base: &Side, candidate: &Side) -> usize {
-    let counts = |runs: &[Run]| runs.iter().any(|run| run.is_ok);
-    base.series.iter().filter(|(key, runs)| candidate.runs(key).is_none() && counts(runs)).count()
+    base.series.iter().filter(|(key, runs)| candidate.runs(key).is_none() && has_goodput(runs)).count()
 }
 
 /// A fact about machine, build, limits or observed framing that differs between two sets of records.
@@ -135,6 +134,29 @@ mod tests {
             assert_eq!(compared(&["a", "b"], &["b", "c"]), (1, 1, 1));
             assert_eq!(compared(&["a"], &["a", "b"]), (1, 0, 1), "several on one side");
         }
+    }
+
+    #[test]
+    fn urls_of_one_server_on_each_side_are_joined_by_path_and_query() {
+        let to = |peers: &[&str]| -> Vec<Record> {
+            let to = |peer: &&str| with(run("h2"), |record| record.peer = Some((*peer).into()));
+            peers.iter().map(to).collect()
+        };
+        let names = |base: &[&str], candidate: &[&str]| -> Vec<String> {
+            let [base, candidate] = sides(&to(base), &to(candidate));
+            join(&base, &candidate).into_iter().map(|pair| pair.name).collect()
+        };
+        let of = |server: &str| [format!("{server}/"), format!("{server}/?size=8MiB")];
+        let (base, candidate) = (of("http://[::1]:8001"), of("https://b.example"));
+        let [base, candidate] = [&base, &candidate].map(|urls| urls.each_ref().map(String::as_str));
+        let by_path = ["h2/up/64KiB/2GiB /", "h2/up/64KiB/2GiB /?size=8MiB"];
+        assert_eq!(names(&base, &candidate), by_path);
+        assert_eq!(names(&base, &candidate[1..]), by_path[1..], "one URL of the candidate");
+        let two_servers = [candidate[0], "https://c.example/?size=8MiB"];
+        assert!(names(&base, &two_servers).is_empty(), "two servers are two cases");
+        let commands = ["curl http://a/ -T x", "curl http://a/ -T y"];
+        assert!(names(&commands, &candidate).is_empty(), "a command line is no URL");
+        assert_eq!(names(&base, &base)[0], "h2/up/64KiB/2GiB http://[::1]:8001/", "one server on both sides");
     }
 
     #[test]

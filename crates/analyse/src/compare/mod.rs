@@ -26,7 +26,7 @@ pub use join::Circumstance;
 use join::{Pair, circumstances, join, missing_goodputs, only_in};
 use judge::{FALSE_DISCOVERIES, POWER, judge};
 pub use metric::{METRICS, Metric, MetricFamily};
-use side::{Run, Side};
+use side::{Run, Side, has_goodput};
 pub use thresholds::{Thresholds, ThresholdsError};
 
 /// The builder of a [`Comparison`], to which records are added one by one. Only the figures of each record are kept.
@@ -93,7 +93,8 @@ pub struct ComparedCase {
     /// The numbers of runs in the base and in the candidate that no figure of speed contains, because their cores were
     /// far apart.
     pub left_out: (usize, usize),
-    /// True if the cores were far apart in all runs of one side, but not in all runs of the other.
+    /// True if the cores were far apart in all runs of one side, but not in all runs of the other. Runs with an unknown
+    /// distance are left out.
     pub distances_differ: bool,
     /// The numbers of successful runs in the base and in the candidate that were disturbed.
     pub disturbed: (usize, usize),
@@ -106,6 +107,8 @@ pub struct ComparedCase {
     pub new_failures: Vec<FaultKind>,
     /// True if runs of the base succeeded, and none of the candidate.
     pub is_lost: bool,
+    /// True if the base has a goodput, but there is no pair of values to compare: `changes` then holds no goodput.
+    pub lacks_goodput: bool,
     /// The changes of the case's figures.
     pub changes: Vec<MetricChange>,
 }
@@ -181,12 +184,18 @@ impl Comparison {
         self.changes().filter(|change| change.metric.family == MetricFamily::Goodput)
     }
 
+    /// Returns the number of goodputs of the base that are not compared: those of missing cases, and those of cases in
+    /// which the candidate has no goodput.
+    pub fn lacking_goodputs(&self) -> usize {
+        self.missing_goodputs + self.cases.iter().filter(|case| case.lacks_goodput).count()
+    }
+
     /// Returns the verdict for a gate. The worst case decides: a figure that is worse, a kind of failure that the base
-    /// does not have, or the failure of all runs. Otherwise, the verdict is inconclusive without a goodput, without a
-    /// goodput of the base, or if a goodput could have worsened by its threshold unnoticed.
+    /// does not have, or the failure of all runs. Otherwise, the verdict is inconclusive without a goodput, if a goodput
+    /// of the base is not compared, or if a goodput could have worsened by its threshold unnoticed.
     pub fn verdict(&self) -> Verdict {
         let worst = self.cases.iter().filter_map(ComparedCase::verdict).min();
-        let is_conclusive = self.missing_goodputs == 0
+        let is_conclusive = self.lacking_goodputs() == 0
             && self.goodputs().next().is_some()
             && self.goodputs().all(|goodput| goodput.is_conclusive);
         worst.unwrap_or(if is_conclusive { Verdict::Good } else { Verdict::Inconclusive })
@@ -217,14 +226,14 @@ fn disturbed(runs: &[Run]) -> usize {
 
 /// Returns the median goodput of the undisturbed runs; `None` if no run was disturbed, or all were.
 fn undisturbed_goodput(runs: &[Run]) -> Option<f64> {
-    let index = METRICS.iter().position(|metric| metric.family == MetricFamily::Goodput)?;
     let calm = runs.iter().filter(|run| run.is_ok && run.is_undisturbed);
-    let goodputs: Vec<f64> = calm.filter_map(|run| run.figures.get(index).copied().flatten()).collect();
+    let goodputs: Vec<f64> = calm.filter_map(Run::goodput).collect();
     median(&goodputs).filter(|_| disturbed(runs) > 0)
 }
 
 impl ComparedCase {
     fn of(pair: &Pair<'_>, figures: &Figures) -> Self {
+        let has_change = figures.all.iter().any(|figure| figure.metric.family == MetricFamily::Goodput);
         let failed = |runs: &[Run]| runs.iter().filter(|run| !run.is_ok).count();
         let kinds = |runs: &[Run]| -> Vec<FaultKind> { runs.iter().filter_map(|run| run.failure).collect() };
         let known = kinds(pair.base);
@@ -243,6 +252,7 @@ impl ComparedCase {
             failed: (failed(pair.base), failed(pair.candidate)),
             new_failures,
             is_lost: pair.base.iter().any(|run| run.is_ok) && !pair.candidate.iter().any(|run| run.is_ok),
+            lacks_goodput: has_goodput(pair.base) && !has_change,
             changes: Vec::new(),
         }
     }

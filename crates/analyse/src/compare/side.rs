@@ -8,7 +8,7 @@ use std::{
 use record::{Build, FaultKind, Host, Limits, Record};
 use serde_json::Value;
 
-use super::METRICS;
+use super::{METRICS, MetricFamily};
 use crate::{SeriesKey, conditions, machines, series::is_control, session_facts::in_sessions};
 
 /// One side of a comparison: the base or the candidate.
@@ -35,8 +35,8 @@ pub(super) struct Run {
     pub(super) started_at: Box<str>,
     pub(super) is_ok: bool,
     pub(super) failure: Option<FaultKind>,
-    /// True if the cores of the two ends are known to have been far apart.
-    pub(super) is_far: bool,
+    /// Whether the cores of the two ends were far apart; `None` if their distance is unknown.
+    pub(super) is_far: Option<bool>,
     /// False if the run is known to have been disturbed.
     pub(super) is_undisturbed: bool,
     /// The figures, in the order of [`METRICS`].
@@ -98,8 +98,9 @@ impl Side {
         }
     }
 
-    /// Removes the label from the keys of both sides if all series of each side share one, and likewise the peer. Two
-    /// servers or two builds can then be compared.
+    /// Removes the label from the keys of both sides if all series of each side share one, and likewise the peer. If
+    /// the peers of each side are URLs of one server, the keys keep path and query only. Two servers or two builds can
+    /// then be compared.
     pub(super) fn make_comparable(sides: [&mut Self; 2]) {
         let is_one = |part: fn(&SeriesKey) -> &Option<String>| {
             sides.iter().all(|side| {
@@ -108,6 +109,8 @@ impl Side {
             })
         };
         let (has_one_label, has_one_peer) = (is_one(|key| &key.label), is_one(|key| &key.peer));
+        let [base, candidate] = sides.each_ref().map(|side| side.origin());
+        let have_other_origins = base.is_some() && candidate.is_some() && base != candidate;
         for side in sides {
             for (key, _) in &mut side.series {
                 if has_one_label {
@@ -115,11 +118,22 @@ impl Side {
                 }
                 if has_one_peer {
                     key.peer = None;
+                } else if have_other_origins {
+                    let rest = key.peer.as_deref().and_then(split_origin).map(|(_, rest)| rest.to_owned());
+                    key.peer = rest;
                 }
             }
             side.known =
                 side.series.iter().enumerate().map(|(index, (key, _))| (key.clone(), index)).collect();
         }
+    }
+
+    /// Returns the origin that all peers of this side share; `None` if there are several, or if a peer is no URL.
+    fn origin(&self) -> Option<String> {
+        let mut peers = self.series.iter().filter_map(|(key, _)| key.peer.as_deref());
+        let (first, _) = split_origin(peers.next()?)?;
+        let is_same = |peer: &str| split_origin(peer).is_some_and(|(origin, _)| origin == first);
+        peers.all(is_same).then(|| first.to_owned())
     }
 
     /// Returns the warnings of the machine, one for each condition. A warning of some sessions only begins with their
@@ -143,11 +157,31 @@ impl Run {
             started_at: record.started_at.as_str().into(),
             is_ok: record.is_ok(),
             failure: record.error.as_ref().map(|fault| fault.kind),
-            is_far: record.core_round_trip.is_some_and(record::CoreRoundTrip::is_far),
+            is_far: record.core_round_trip.map(record::CoreRoundTrip::is_far),
             is_undisturbed: record.is_undisturbed(),
             figures: METRICS.iter().map(|metric| metric.of(record)).collect(),
         }
     }
+
+    /// Returns the goodput of a successful run; `None` without one. An empty body has none.
+    pub(super) fn goodput(&self) -> Option<f64> {
+        let index = METRICS.iter().position(|metric| metric.family == MetricFamily::Goodput)?;
+        self.figures.get(index).copied().flatten()
+    }
+}
+
+/// Returns whether any run has a goodput.
+pub(super) fn has_goodput(runs: &[Run]) -> bool {
+    runs.iter().any(|run| run.goodput().is_some())
+}
+
+/// Splits a URL into its origin (scheme and authority) and the rest; `None` if the text is no URL.
+fn split_origin(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let is_scheme = |scheme: &str| scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    let authority = rest.find(['/', '?', '#', ' ']).unwrap_or(rest.len());
+    let end = scheme.len().checked_add("://".len())?.checked_add(authority)?;
+    url.split_at_checked(end).filter(|_| is_scheme(scheme) && authority > 0)
 }
 
 /// Inserts a text into a set, without a copy if the set has it.

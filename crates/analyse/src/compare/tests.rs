@@ -264,6 +264,76 @@ fn runs_on_distant_cores_do_not_make_the_other_side_faster() {
     assert!(comparison.cases[0].distances_differ);
 }
 
+/// Sets the core distance of each run, in nanoseconds; `None` for an unknown one.
+fn with_distances(records: &mut [Record], distances: impl Iterator<Item = Option<u64>>) {
+    for (record, ns) in records.iter_mut().zip(distances) {
+        record.core_round_trip = ns.map(|ns| record::CoreRoundTrip { before_ns: ns, after_ns: ns });
+    }
+}
+
+#[test]
+fn a_run_with_an_unknown_core_distance_counts_with_the_runs_of_its_side() {
+    // The candidate is half as fast. One run of it has no distance, the cores of all other runs were far apart.
+    let (mut base, mut candidate) =
+        turns(1, 7, |side, _, round| (3e9 + round as f64) * if side == 1 { 0.5 } else { 1.0 });
+    with_distances(&mut base, [Some(422); 7].into_iter());
+    with_distances(&mut candidate, (0..7).map(|round| (round != 3).then_some(422)));
+    let comparison = Comparison::of(&base, &candidate, &Thresholds::default());
+    assert_eq!(comparison.verdict(), Verdict::Slower);
+    assert!(!comparison.cases[0].distances_differ);
+    with_distances(&mut base, (0..7).map(|round| (round != 5).then_some(422)));
+    let comparison = Comparison::of(&base, &candidate, &Thresholds::default());
+    assert_eq!((comparison.verdict(), comparison.cases[0].left_out), (Verdict::Slower, (0, 0)));
+    // Beside near runs, far ones are left out, and runs with an unknown distance are not.
+    with_distances(&mut base, [Some(60); 7].into_iter());
+    with_distances(&mut candidate, [Some(422), None, None, None, None, None, Some(60)].into_iter());
+    let comparison = Comparison::of(&base, &candidate, &Thresholds::default());
+    assert_eq!((comparison.verdict(), comparison.cases[0].left_out), (Verdict::Slower, (0, 1)));
+}
+
+#[test]
+fn a_case_without_a_pair_of_goodputs_does_not_pass_beside_a_conclusive_one() {
+    let fails = |record: &mut Record| {
+        let failed = failed("h2", FaultKind::Timeout);
+        (record.outcome, record.error, record.goodput_bytes_per_s) = (failed.outcome, failed.error, None);
+    };
+    // In the second case, a run of the base fails, and all runs of the candidate but the one in the same round.
+    let (mut base, mut candidate) = turns(2, 7, |_, _, round| 3e9 + round as f64);
+    let is_lost = |record: &&mut Record| record.case.body.0 == 2;
+    base.iter_mut().filter(is_lost).take(1).for_each(fails);
+    candidate.iter_mut().filter(is_lost).skip(1).for_each(fails);
+    let comparison = Comparison::of(&base, &candidate, &Thresholds::default());
+    assert_eq!((comparison.verdict(), comparison.goodputs().count()), (Verdict::Inconclusive, 2));
+    // The successful run of the candidate has no goodput either.
+    candidate.iter_mut().filter(is_lost).for_each(|record| record.goodput_bytes_per_s = None);
+    let comparison = Comparison::of(&base, &candidate, &Thresholds::default());
+    assert_eq!((comparison.verdict(), comparison.lacking_goodputs()), (Verdict::Inconclusive, 1));
+}
+
+#[test]
+fn alternating_core_distances_without_a_near_pair_do_not_pass() {
+    // The second case is half as fast. Its cores were far apart in even rounds of the base, and in odd rounds of the
+    // candidate.
+    let (mut base, mut candidate) = turns(2, 7, |side, case, round| {
+        (3e9 + round as f64) * if side == 1 && case == 1 { 0.5 } else { 1.0 }
+    });
+    for (side, records) in [&mut base, &mut candidate].into_iter().enumerate() {
+        let far = |run: usize| if run % 2 == 1 && run / 2 % 2 == side { 422 } else { 60 };
+        with_distances(records, (0..14).map(|run| Some(far(run))));
+    }
+    let comparison = Comparison::of(&base, &candidate, &Thresholds::default());
+    assert_eq!(comparison.cases[1].left_out, (4, 3));
+    assert_eq!((comparison.verdict(), comparison.goodputs().count()), (Verdict::Inconclusive, 2));
+}
+
+#[test]
+fn empty_bodies_have_no_goodput_to_lack() {
+    let empty = |_| with(run("h1"), |record| record.goodput_bytes_per_s = Some(0.0));
+    let all = [runs("h2", &STEADY), (0..7).map(empty).collect()].concat();
+    assert_eq!(verdict(&all, &all), Verdict::Good);
+    assert_eq!(verdict(&all, &all[..7]), Verdict::Good, "an empty body is missing");
+}
+
 #[test]
 fn one_run_split_in_two_is_no_regression() {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(7);

@@ -25,7 +25,7 @@ fn urgency(case: &ComparedCase) -> u8 {
     match () {
         () if case.verdict().is_some() => 0,
         () if has(Change::Better) => 1,
-        () if case.changes.iter().any(|change| !change.is_conclusive) => 2,
+        () if case.lacks_goodput || case.changes.iter().any(|change| !change.is_conclusive) => 2,
         () => 3,
     }
 }
@@ -181,8 +181,7 @@ fn summary(comparison: &Comparison) -> String {
         count(Change::Same),
         count(Change::Unclear),
     );
-    let lost = comparison.cases.iter().filter(|case| case.is_lost).count();
-    let goodputs = comparison.goodputs().count() + lost + comparison.missing_goodputs;
+    let goodputs = comparison.goodputs().count() + comparison.lacking_goodputs();
     text += &decided(comparison, goodputs);
     let _ = writeln!(
         text,
@@ -334,6 +333,21 @@ mod tests {
             "NEW  h2/up/64KiB/2GiB: only the candidate has it",
         ];
         assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_goodput_of_the_base_without_a_counterpart_is_counted() {
+        let steady = [3000.0, 3010.0, 3020.0, 3030.0, 3040.0, 3050.0, 3060.0];
+        let (h1, h2) = (runs("h1", &steady), runs("h2", &steady));
+        let without = |record: Record| with(record, |record| record.goodput_bytes_per_s = None);
+        let without: Vec<Record> = h2.iter().cloned().map(without).collect();
+        let text = |base: &[Record], candidate: &[Record]| {
+            comparison_text(&Comparison::of(base, candidate, &Thresholds::default()))
+        };
+        let two = text(&[h1.clone(), h2.clone()].concat(), &[h1, without.clone()].concat());
+        assert!(two.contains("found or ruled out in 1 of 2 goodputs"), "{two}");
+        let one = text(&h2, &without);
+        assert!(one.contains("found or ruled out in 0 of 1 goodputs"), "{one}");
     }
 
     #[test]

@@ -139,19 +139,26 @@ pub(super) fn outcome(comparison: &Comparison, worse: usize) -> Outcome {
             "No figure is worse, but a slowdown by the threshold could have been missed.".into(),
         ),
         Verdict::IntegrityFailed => ("integrity", '≠', "The candidate delivered wrong bytes.".into()),
-        Verdict::RunFailed if worse == 0 => {
+        Verdict::RunFailed => {
             let is_new = comparison.cases.iter().any(|case| !case.new_failures.is_empty());
             let sentence = if is_new {
                 "Runs of the candidate failed in a new way."
             } else {
                 "All runs of a case failed in the candidate."
             };
-            ("failed", '✗', sentence.into())
+            let slower = if worse > 0 { format!(" {}", are_worse(worse)) } else { String::new() };
+            ("failed", '✗', format!("{sentence}{slower}"))
         }
-        _ if worse == 1 => ("memory", '▲', "1 figure is worse.".into()),
-        _ => ("memory", '▲', format!("{worse} figures are worse.")),
+        _ => ("memory", '▲', are_worse(worse)),
     };
     Outcome { kind, symbol, sentence }
+}
+
+fn are_worse(figures: usize) -> String {
+    match figures {
+        1 => "1 figure is worse.".to_owned(),
+        figures => format!("{figures} figures are worse."),
+    }
 }
 
 /// Returns the predicate of a sentence about a slowdown by the threshold, for a comparison that is conclusive.
@@ -164,10 +171,21 @@ fn seen(comparison: &Comparison) -> String {
     }
 }
 
-/// Returns the numbers of failed runs of a case, in words; `None` if none failed.
+/// Returns the numbers of failed runs of a case in words, and the kinds of failures that the base does not have; `None`
+/// if no run failed.
 pub(super) fn failures(case: &ComparedCase) -> Option<String> {
     let (before, now) = case.failed;
-    let new = if case.new_failures.is_empty() { "" } else { ", of a new kind" };
+    // The kinds have the names that records use.
+    let kinds: Vec<String> = case
+        .new_failures
+        .iter()
+        .filter_map(|kind| Some(serde_json::to_value(kind).ok()?.as_str()?.to_owned()))
+        .collect();
+    let new = match kinds.as_slice() {
+        [] => String::new(),
+        [kind] => format!(", of a new kind ({kind})"),
+        kinds => format!(", of new kinds ({})", kinds.join(", ")),
+    };
     let all = if case.is_lost { ": all of them" } else { "" };
     (before + now > 0).then(|| format!("{before} runs of the base, {now} of the candidate{new}{all}"))
 }

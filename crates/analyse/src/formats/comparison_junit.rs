@@ -3,10 +3,10 @@
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use super::{FormatError, comparison, comparison_groups::failures, junit};
-use crate::{Change, ComparedCase, Comparison, MetricFamily};
+use crate::{Change, ComparedCase, Comparison, MetricFamily, Verdict};
 
 /// Returns a comparison as JUnit XML with one test per case. A worse case is a failure. A new kind of failed run, and the
-/// failure of all runs, are errors. A case whose slowdown by the threshold could have been missed is skipped, also if only
+/// failure of all runs, are errors, unless more memory decides the verdict on the case. A case whose slowdown by the threshold could have been missed is skipped, also if only
 /// the base has it: such a slowdown is not decided, and would not be found with a probability of 80 %.
 ///
 /// # Errors
@@ -32,11 +32,14 @@ fn status(case: &ComparedCase) -> TestCaseStatus {
         .filter(|change| change.change == Change::Worse)
         .map(|change| comparison::line(change).trim().to_owned())
         .collect();
-    if !worse.is_empty() {
-        return non_success(NonSuccessKind::Failure, "worse", &worse.join("; "));
-    }
-    if case.verdict().is_some() {
-        return non_success(NonSuccessKind::Error, "failed", &failures(case).unwrap_or_default());
+    if let Some(verdict) = case.verdict() {
+        let failures = failures(case).map(|failures| format!("failed: {failures}"));
+        let message = worse.into_iter().chain(failures).collect::<Vec<_>>().join("; ");
+        let (kind, name) = match verdict {
+            Verdict::IntegrityFailed | Verdict::RunFailed => (NonSuccessKind::Error, "failed"),
+            _ => (NonSuccessKind::Failure, "worse"),
+        };
+        return non_success(kind, name, &message);
     }
     let goodput = case.changes.iter().find(|change| change.metric.family == MetricFamily::Goodput);
     match goodput {
@@ -45,7 +48,8 @@ fn status(case: &ComparedCase) -> TestCaseStatus {
             skipped("goodput is not judged: the conditions of the sides differ")
         }
         Some(_) => skipped("a slowdown by the threshold could have been missed"),
-        None => skipped("no goodput on both sides"),
+        None if case.lacks_goodput => skipped("the goodput of the base has no counterpart"),
+        None => skipped("the base has no goodput"),
     }
 }
 
@@ -95,5 +99,18 @@ mod tests {
         assert!(few.contains(&counts(0, 0, 1)) && few.contains("could have been missed"), "{few}");
         let missing = xml(&[steady.clone(), runs("h1", &STEADY)].concat(), &steady);
         assert!(missing.contains("only the base has this case"), "{missing}");
+    }
+
+    #[test]
+    fn failed_runs_of_a_slower_case_are_an_error_that_names_both() {
+        let steady = runs("h2", &STEADY);
+        let slow = runs("h2", &STEADY.map(|goodput| goodput / 2.0));
+        for (kind, word) in [(FaultKind::Integrity, "integrity"), (FaultKind::Timeout, "timeout")] {
+            let candidate = [slow.clone(), vec![failed("h2", kind)]].concat();
+            let text = xml(&steady, &candidate);
+            assert!(text.contains("failures=\"0\" errors=\"1\"") && text.contains("WORSE"), "{text}");
+            let failures = format!("0 runs of the base, 1 of the candidate, of a new kind ({word})");
+            assert!(text.contains(&failures), "{text}");
+        }
     }
 }

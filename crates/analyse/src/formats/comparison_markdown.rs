@@ -116,10 +116,10 @@ fn reading(comparison: &Comparison) -> String {
 
 #[cfg(test)]
 mod tests {
-    use record::Record;
+    use record::{FaultKind, Record};
 
     use super::*;
-    use crate::tests::{STEADY, runs, with};
+    use crate::tests::{STEADY, failed, runs, with};
 
     fn markdown(base: &[Record], candidate: &[Record]) -> String {
         let thresholds = Thresholds::default();
@@ -146,6 +146,15 @@ mod tests {
             "Each interval holds in 95 of 100",
         ];
         assert!(order.windows(2).all(|pair| at(pair[0]) < at(pair[1])), "{text}");
+    }
+
+    #[test]
+    fn the_first_line_names_failed_runs_before_worse_figures() {
+        let slow = runs("h2", &STEADY.map(|goodput| goodput / 2.0));
+        let candidate = [slow, vec![failed("h2", FaultKind::Timeout)]].concat();
+        let text = markdown(&runs("h2", &STEADY), &candidate);
+        let first = "✗ **Runs of the candidate failed in a new way. 1 figure is worse.**";
+        assert!(text.contains(first) && text.contains("of a new kind (timeout)"), "{text}");
     }
 
     #[test]

@@ -251,10 +251,15 @@ mod tests {
 
     #[test]
     fn warnings_of_a_machine_and_runs_that_do_not_count_are_at_the_top() {
-        let mut candidate = runs("h2", &STEADY);
-        candidate[0] = with(candidate[0].clone(), |record| {
+        let at = |record: Record, ns: u64| {
+            with(record, |record| {
+                record.core_round_trip = Some(CoreRoundTrip { before_ns: ns, after_ns: ns });
+            })
+        };
+        let mut candidate: Vec<Record> =
+            runs("h2", &STEADY).into_iter().map(|record| at(record, 60)).collect();
+        candidate[0] = with(at(candidate[0].clone(), 330), |record| {
             record.warnings = vec![Warning::new("load", "other programs are busy", "lower figures")];
-            record.core_round_trip = Some(CoreRoundTrip { before_ns: 320, after_ns: 330 });
             record.disturbed = Some(true);
         });
         let all = 2 * candidate.len();

@@ -2,14 +2,21 @@
 
 use std::collections::HashMap;
 
-use quick_junit::{TestCase, TestCaseStatus, TestSuite};
+use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
 use super::{FormatError, distinct, junit};
 use crate::{Finding, FindingKind, Gate, Verdict};
 
-/// Returns the outcome of a gate as text: one line per finding, then the counts.
+/// The remark on a gate that checked nothing.
+const NOTHING: &str = "no ceiling bounds an end of these records, and no peak has an earlier one";
+
+/// Returns the outcome of a gate as text: one line per finding, remarks on the records as a whole, then the counts.
 pub fn gate_text(gate: &Gate) -> String {
-    let lines: String = gate.findings.iter().map(|finding| format!("{}\n", line(finding))).collect();
+    let mut lines: String = gate.findings.iter().map(|finding| format!("{}\n", line(finding))).collect();
+    lines.extend(gate.interruption.iter().map(|early| format!("{early}\n")));
+    if gate.is_empty() {
+        lines += &format!("NOTHING CHECKED  {NOTHING}\n");
+    }
     let drift = if gate.compared > 0 {
         let outside = gate.count(&[FindingKind::Drifted]);
         format!("; drift: {} compared, {outside} outside the band", gate.compared)
@@ -54,7 +61,7 @@ fn line(finding: &Finding) -> String {
 }
 
 /// Returns the outcome of a gate as JUnit XML: one test per case with findings that fail the gate, and one test for the
-/// bounds that held.
+/// bounds that held. This test fails if nothing was checked. An early end of the runs is a property of the suite.
 ///
 /// # Errors
 /// Fails if the text cannot be written as XML.
@@ -62,7 +69,13 @@ pub fn gate_junit(gate: &Gate) -> Result<String, FormatError> {
     let failing: Vec<&Finding> =
         gate.findings.iter().filter(|finding| finding.kind.verdict() != Verdict::Good).collect();
     let mut suite = TestSuite::new("ceilings");
-    let mut held = TestCase::new("bounds that held", TestCaseStatus::success());
+    suite.add_properties(gate.interruption.iter().map(|early| Property::new("interruption", early.as_str())));
+    let mut status = TestCaseStatus::success();
+    if gate.is_empty() {
+        status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_type("nothing checked").set_message(NOTHING);
+    }
+    let mut held = TestCase::new("bounds that held", status);
     held.set_system_out(gate.held.to_string());
     suite.add_test_case(held);
     let mut by_case: HashMap<&str, Vec<&Finding>> = HashMap::new();
@@ -76,4 +89,27 @@ pub fn gate_junit(gate: &Gate) -> Result<String, FormatError> {
         suite.add_test_case(test);
     }
     junit::xml("longhaul check", std::iter::once(suite))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Ceilings,
+        tests::{run, with},
+    };
+
+    #[test]
+    fn a_gate_that_checked_nothing_and_an_early_end_are_stated() {
+        let records = [with(run("h2c"), |record| record.planned_runs = Some(8))];
+        let of = |ceilings: &str| Gate::of(&records, &Ceilings::parse(ceilings, &[]).unwrap(), None);
+        let early = "Interrupted: 1 of 8 runs";
+        for (protocol, fails) in [("h3", true), ("h2c", false)] {
+            let gate = of(&format!("[[ceiling]]\nprotocol = \"{protocol}\"\nbudget = true\n"));
+            let (text, xml) = (gate_text(&gate), gate_junit(&gate).unwrap());
+            assert_eq!(text.contains("NOTHING CHECKED  "), fails, "{text}");
+            assert_eq!(xml.contains("nothing checked"), fails, "{xml}");
+            assert!(text.contains(early) && xml.contains(early), "{text}{xml}");
+        }
+    }
 }

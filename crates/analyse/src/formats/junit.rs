@@ -6,7 +6,7 @@ use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite}
 use record::speed;
 
 use super::{Format, FormatError, Report, distinct, proof};
-use crate::{Absorption, Analysis, Finding, FindingKind, Judgement, Proof, Row, Verdict};
+use crate::{Absorption, Analysis, Constancy, Finding, FindingKind, Judgement, Proof, Row, Verdict};
 
 /// The format of `junit.xml`.
 pub(super) struct Junit;
@@ -58,7 +58,8 @@ pub(super) fn xml(title: &str, suites: impl Iterator<Item = TestSuite>) -> Resul
     report.to_string().map_err(|error| FormatError::render("junit.xml", error))
 }
 
-/// Returns the suite of a proof: one test per end, one per series of absorbed bytes, and one per control.
+/// Returns the suite of a proof: one test per end, one per series of absorbed bytes, and one per control. If all of them
+/// pass, but the proof does not, the test "proof" fails with the reason.
 fn proof_suite(proof: &Proof) -> TestSuite {
     let mut suite = TestSuite::new("proof");
     suite.add_test_cases(
@@ -74,7 +75,20 @@ fn proof_suite(proof: &Proof) -> TestSuite {
             .iter()
             .map(|judgement| judged(judgement, "longhaul.proof.control", judgement.is_as_expected())),
     );
+    let is_passed = |test: &TestCase| matches!(test.status, TestCaseStatus::Success { .. });
+    if proof.verdict() != Verdict::Good && suite.test_cases.iter().all(is_passed) {
+        suite.add_test_case(unproven(proof));
+    }
     suite
+}
+
+/// Returns a failing test for a proof that lacks runs or controls.
+fn unproven(proof: &Proof) -> TestCase {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    status.set_type(Constancy::Inconclusive.to_string()).set_message(proof.sentence());
+    let mut test = TestCase::new("proof", status);
+    test.set_classname("longhaul.proof");
+    test
 }
 
 fn absorbed(series: &Absorption) -> TestCase {
@@ -91,12 +105,12 @@ fn absorbed(series: &Absorption) -> TestCase {
 }
 
 fn judged(judgement: &Judgement, class: &str, is_expected: bool) -> TestCase {
-    let Judgement { series, constancy, reason, .. } = judgement;
+    let Judgement { series, reason, .. } = judgement;
     let mut status = TestCaseStatus::success();
     if !is_expected {
         status = TestCaseStatus::non_success(NonSuccessKind::Failure);
         let reason = reason.as_deref().unwrap_or("memory stays constant");
-        status.set_type(constancy.to_string()).set_message(reason);
+        status.set_type(judgement.word()).set_message(reason);
     }
     let mut test = TestCase::new(format!("{} {}", series.key, series.end), status);
     test.set_classname(class);
@@ -143,7 +157,7 @@ mod tests {
     use record::End;
 
     use super::*;
-    use crate::{Constancy, MemorySeries, SeriesKey, tests::bad_day};
+    use crate::{MemorySeries, SeriesKey, tests::bad_day};
 
     #[test]
     fn a_proof_has_a_test_for_each_end_and_each_control() {
@@ -168,6 +182,26 @@ mod tests {
         let (constant, growing) = (of(0), of(20 << 20));
         assert_eq!(count(from_ref(&constant), from_ref(&growing)), (2, 0));
         assert_eq!(count(&[growing], &[constant]), (2, 2));
+    }
+
+    #[test]
+    fn a_proof_without_its_controls_or_all_its_runs_fails_a_test() {
+        let peaks = (1..=9).map(|n| (n << 30, 10 << 20)).collect();
+        let series = MemorySeries::synthetic(End::Receiver, peaks, 4 << 20);
+        let constant = Judgement::of(series.with_heap((1..=64).map(|n| (n * (9 << 24), 1 << 20))));
+        let failed = |lacks_controls: bool, lacks_runs: bool| -> Vec<String> {
+            let (judgements, absorptions, controls) = (vec![constant.clone()], Vec::new(), Vec::new());
+            let proof = Proof { judgements, absorptions, controls, lacks_controls, lacks_runs };
+            let message = |test: TestCase| match test.status {
+                TestCaseStatus::NonSuccess { message, .. } => message.map(|message| message.to_string()),
+                _ => None,
+            };
+            proof_suite(&proof).test_cases.into_iter().filter_map(message).collect()
+        };
+        assert!(failed(false, false).is_empty());
+        let unclear = "Whether memory stays constant is not clear";
+        assert_eq!(failed(true, false), [format!("{unclear}: the controls were not run.")]);
+        assert_eq!(failed(false, true), [format!("{unclear}: not all of its runs were made.")]);
     }
 
     #[test]

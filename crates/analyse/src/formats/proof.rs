@@ -167,6 +167,7 @@ pub(super) fn verdict(judgement: &Judgement) -> String {
         return format!("{constancy}: by {:.0} MiB beside a reader that stands still", mib(series.growth));
     }
     match (judgement.bound(), judgement.deciding(), judgement.over_sizes) {
+        _ if !constancy.is_growth() && judgement.is_over_budget() => judgement.word(),
         (Some((bytes, _)), ..) if constancy == Constancy::Constant => {
             let kib = bytes / 1024.0;
             format!("CONSTANT: at most {} KiB per GiB{}", figure(kib), per_chunk(&judgement.series, kib))
@@ -178,7 +179,7 @@ pub(super) fn verdict(judgement: &Judgement) -> String {
         (.., Some(slope)) if constancy.is_growth() => {
             format!("{constancy}: {} over sizes", per_gib(slope.estimate * 1024.0))
         }
-        _ => constancy.to_string(),
+        _ => judgement.word(),
     }
 }
 
@@ -235,9 +236,10 @@ fn interval(Slope { estimate, low, high }: Slope, scale: f64, digits: usize) -> 
 /// Returns one line per end whose judgement has a reason.
 fn reasons(judgements: &[Judgement]) -> String {
     let lines = judgements.iter().filter_map(|judgement| {
-        let Judgement { series, constancy, reason, .. } = judgement;
+        let Judgement { series, reason, .. } = judgement;
         Some(format!(
-            "{constancy}  {} {}: {}\n",
+            "{}  {} {}: {}\n",
+            judgement.word(),
             name(series, judgements),
             series.end_name(),
             reason.as_ref()?

@@ -7,7 +7,7 @@ use super::{
     proof::{absorption, control, figure, name, rounded_up, subjects, verdict},
     screen::{Screen, Tone},
 };
-use crate::{Constancy, Finding, Judgement, Proof, Verdict};
+use crate::{Finding, Judgement, Proof, Verdict};
 
 /// The titles of the columns.
 const TITLES: [&str; 4] = ["sender/receiver", "KiB per GiB", "RSS MiB", "budget %"];
@@ -77,13 +77,7 @@ fn cells(proof: &Proof, ends: &[&Judgement]) -> [String; 4] {
 /// Returns the worst verdict on the ends of a series, painted.
 fn shared_verdict(ends: &[&Judgement], screen: &Screen) -> String {
     let worst = ends.iter().min_by_key(|judgement| judgement.verdict());
-    worst.map_or_else(String::new, |worst| {
-        let word = match worst.constancy {
-            Constancy::Constant if worst.is_over_budget() => "over budget".to_owned(),
-            constancy => constancy.to_string(),
-        };
-        screen.paint(tone(worst.verdict()), &word)
-    })
+    worst.map_or_else(String::new, |worst| screen.paint(tone(worst.verdict()), &worst.word()))
 }
 
 fn tone(verdict: Verdict) -> Tone {
@@ -160,6 +154,16 @@ mod tests {
         assert_eq!(fields[2..], ["10.0/10.0", "25/25", "CONSTANT"], "{text}");
         assert!(text.ends_with("controls: 1 of 1 behave as expected, so growth is noticed\n"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn flat_memory_over_its_budget_is_called_so() {
+        let mut over = judged(End::Sender, 0);
+        over.series.growth = 21 << 20;
+        let over = Judgement::of(over.series);
+        let text = text(&proof(vec![over], Vec::new()), &[], &Screen::terminal(80).coloured());
+        assert!(text.contains("\x1b[31mover budget\x1b[0m\n  sender: over budget: peak RSS is"), "{text}");
+        assert!(!text.contains("INCONCLUSIVE"), "{text}");
     }
 
     #[test]

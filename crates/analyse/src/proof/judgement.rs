@@ -108,6 +108,16 @@ impl Judgement {
         }
     }
 
+    /// Returns the conclusion as a word. Memory that is over its budget, but does not grow for certain, is "over budget".
+    pub fn word(&self) -> String {
+        match self.constancy {
+            Constancy::Constant | Constancy::Inconclusive if self.is_over_budget() => {
+                "over budget".to_owned()
+            }
+            constancy => constancy.to_string(),
+        }
+    }
+
     fn judge(&self) -> (Constancy, Option<String>) {
         let (constancy, reason) = self.judge_known();
         let unknown = match self.series.unknown {
@@ -353,7 +363,7 @@ mod tests {
     fn flat_memory_over_its_budget_is_not_constant() {
         let judgement = Judgement::of(MemorySeries { growth: 21 << 20, ..series(|_| 0) });
         assert_eq!((judgement.constancy, judgement.is_over_budget()), (Constancy::Inconclusive, true));
-        assert_eq!(judgement.verdict(), Verdict::MemoryOver);
+        assert_eq!((judgement.verdict(), judgement.word().as_str()), (Verdict::MemoryOver, "over budget"));
     }
 
     #[test]

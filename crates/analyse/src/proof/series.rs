@@ -6,7 +6,7 @@ use record::{Case, DEFAULT_SLOPE_LIMIT, End, EndRecord, Record, Subject};
 use serde::{Serialize, Serializer};
 
 use super::{course::Course, pace::Smallest, standstill};
-use crate::{SeriesKey, series};
+use crate::{SeriesKey, ends::judged_ends, series};
 
 /// The measurements of one end over all runs of one case and all sizes of its body.
 #[derive(Clone, Debug, Serialize)]
@@ -52,15 +52,6 @@ pub struct MemorySeries {
     pub ended: Option<String>,
 }
 
-/// Returns the ends whose memory a record should state: both, or only the end of the program under proof. A record of a
-/// proxy without a receiver has none.
-fn measured_ends(record: &Record) -> impl Iterator<Item = End> + use<> {
-    let of_subject = record.subject.map(|subject| subject.end(record.case.direction));
-    let is_unknown = record.subject == Some(Subject::Proxy) && record.receiver.is_none();
-    let is_measured = move |end: &End| of_subject.is_none_or(|of_subject| of_subject == *end && !is_unknown);
-    End::ALL.into_iter().filter(is_measured)
-}
-
 pub(super) fn name<S: Serializer>(key: &SeriesKey, serializer: S) -> Result<S::Ok, S::Error> {
     key.to_string().serialize(serializer)
 }
@@ -79,7 +70,7 @@ impl MemorySeries {
         for record in records {
             is_shuffled |= series::is_shuffled(record);
             let key = SeriesKey::of(record).without_body();
-            for end in measured_ends(record) {
+            for end in judged_ends(record) {
                 let has_stood_still = record.case.reader_stall.is_none() || record.stall.is_some();
                 let measured = record.end(end).filter(|_| record.is_ok() && has_stood_still);
                 let index = *known.entry((key.clone(), end)).or_insert_with(|| {

@@ -39,7 +39,10 @@ pub(super) fn main(args: &CompareArgs) -> anyhow::Result<Verdict> {
     candidate.none().map_err(Usage::new)?;
     Ok(match comparison.verdict() {
         _ if args.fail_on.is_none() => Verdict::Good,
-        Verdict::Inconclusive if args.inconclusive == Inconclusive::Pass => Verdict::Good,
+        // Sets without a common case are no noise: they were not compared at all.
+        Verdict::Inconclusive if args.inconclusive == Inconclusive::Pass && !comparison.cases.is_empty() => {
+            Verdict::Good
+        }
         verdict => verdict,
     })
 }

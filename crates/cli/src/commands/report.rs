@@ -35,14 +35,14 @@ pub(super) fn main(args: &ReportArgs) -> anyhow::Result<Verdict> {
     let sources: Vec<_> = args.records.iter().map(|path| record::records_file(path)).collect();
     let report =
         Report::new(&title, &records, &analysis).with_ceilings(ceilings.as_ref()).with_sources(&sources);
-    analyse::write(&report, &args.formats(), &args.output)?;
+    let formats = args.formats();
+    analyse::write(&report, &formats, &args.output)?;
     if args.svg {
         analyse::write_pictures(&report, &args.output)?;
     }
-    let page = args.output.join("report.html");
-    match page.exists() {
-        true => stderr_line(format_args!("report: {}", file_url(&page))),
-        false => stderr_line(format_args!("report: {}", args.output.display())),
+    match formats.iter().find(|format| format.name() == "html") {
+        Some(page) => stderr_line(format_args!("report: {}", file_url(&args.output.join(page.file())))),
+        None => stderr_line(format_args!("report: {}", args.output.display())),
     }
     damages.into_iter().try_for_each(Damage::none).map_err(Usage::new)?;
     Ok(Verdict::Good)

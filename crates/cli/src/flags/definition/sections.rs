@@ -194,7 +194,7 @@ fn verdicts(command: &str) -> &'static [(Verdict, &'static str)] {
             (RunFailed, "the records have a failed run"),
             (MemoryOver, "memory over a ceiling or its budget, or growing"),
             (IntegrityFailed, "the records have received bytes that differ from the sent ones"),
-            (Inconclusive, "whether memory grows is unclear"),
+            (Inconclusive, "whether memory grows is unclear, or nothing was checked"),
         ],
         "plan" => &[
             (RunFailed, "a run failed (with --verify)"),
