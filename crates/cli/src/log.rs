@@ -14,6 +14,7 @@ use std::{
 };
 
 use clap::ValueEnum;
+use record::counted;
 use serve::LineQueue;
 use tracing::Level;
 
@@ -57,7 +58,10 @@ pub(crate) fn start_at(level: Option<Level>, format: LogFormat) {
         LogFormat::Json => {
             log.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
             IS_JSON.store(true, Relaxed);
-            panic::set_hook(Box::new(|info| tracing::error!("{info}")));
+            panic::set_hook(Box::new(|info| {
+                tracing::error!("{info}");
+                flush();
+            }));
         }
     }
 }
@@ -92,14 +96,35 @@ fn report_panic(info: &panic::PanicHookInfo<'_>) {
     if trace.status() == BacktraceStatus::Captured {
         line(format_args!("{trace}"));
     }
+    // The panic may end the process.
+    flush();
 }
 
 /// Prints a line on stderr, through the queue if there is one.
 fn line(line: fmt::Arguments<'_>) {
     match QUEUE.get() {
-        Some(queue) => queue.push(format!("{line}\n")),
+        Some(queue) => push(queue, format!("{line}\n")),
         None => stderr_line(line),
     }
+}
+
+/// Adds a line to the queue, after one that states how many lines were lost before it.
+fn push(queue: &LineQueue, line: String) {
+    let lost = |lost: u64| {
+        format!(
+            "{} of the log lost, since stderr was not read",
+            counted(usize::try_from(lost).unwrap_or(usize::MAX), "line")
+        )
+    };
+    queue.push_stating(|number| {
+        Some(match number {
+            0 => line,
+            _ if IS_JSON.load(Relaxed) => {
+                format!("{{\"level\":\"WARN\",\"message\":\"{}\"}}\n{line}", lost(number))
+            }
+            _ => format!("WARNING: {}\n{line}", lost(number)),
+        })
+    });
 }
 
 /// The writer of traced lines, which come in one piece each.
@@ -108,7 +133,7 @@ struct Stderr;
 impl Write for Stderr {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         match QUEUE.get() {
-            Some(queue) => queue.push(String::from_utf8_lossy(line).into_owned()),
+            Some(queue) => push(queue, String::from_utf8_lossy(line).into_owned()),
             None => return io::stderr().write(line),
         }
         Ok(line.len())
@@ -121,6 +146,8 @@ impl Write for Stderr {
 
 /// Reports the failure that ends the program.
 pub(crate) fn error(text: &str) {
+    // A full queue would lose the line.
+    flush();
     if IS_JSON.load(Relaxed) {
         tracing::error!("{text}")
     } else {

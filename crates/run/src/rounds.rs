@@ -23,6 +23,8 @@ pub(crate) struct Rounds {
     /// The number of failed runs.
     failed: u32,
     has_success: bool,
+    /// True once this session has made a run; runs of earlier sessions do not count.
+    has_run: bool,
     /// The goodputs of each case with each peer, a program of someone else (`None` without one).
     goodputs: HashMap<(CaseKey, Option<String>), Vec<f64>>,
 }
@@ -43,8 +45,17 @@ pub(crate) enum Next {
 impl Rounds {
     pub(crate) fn begin(plan: Plan) -> Self {
         let now = Stamp::now();
-        let (longest, goodputs) = (Duration::ZERO, HashMap::new());
-        Self { plan, began: now, round_began: now, longest, done: 0, failed: 0, has_success: false, goodputs }
+        Self {
+            plan,
+            began: now,
+            round_began: now,
+            longest: Duration::ZERO,
+            done: 0,
+            failed: 0,
+            has_success: false,
+            has_run: false,
+            goodputs: HashMap::new(),
+        }
     }
 
     /// Returns the next step of the session, and starts the clock of a round that follows.
@@ -76,16 +87,12 @@ impl Rounds {
     /// Returns whether the time limit of the plan has passed, so that no further run may start. The first run of a session
     /// always may: without any, the time so far would be spent for nothing.
     pub(crate) fn is_over(&self) -> bool {
-        self.has_run() && self.is_out_of_time()
-    }
-
-    /// Returns whether this session has made a run.
-    fn has_run(&self) -> bool {
-        self.has_success || self.failed > 0
+        self.has_run && self.is_out_of_time()
     }
 
     /// Adds a run of this session.
     pub(crate) fn keep(&mut self, record: &Record) {
+        self.has_run = true;
         match record.is_ok() {
             true => self.has_success = true,
             false => self.failed = self.failed.saturating_add(1),
@@ -176,7 +183,8 @@ mod tests {
     fn a_used_up_time_ends_the_warm_up_but_not_before_the_first_run() {
         let mut rounds = Rounds::begin(Plan::of(6).within(Duration::ZERO));
         assert_eq!(rounds.next(), Next::Round(0));
-        assert!(rounds.is_out_of_time() && !rounds.is_over());
+        rounds.count(Case::new("tcp").key(), None, Some(1.0));
+        assert!(rounds.is_out_of_time() && !rounds.is_over(), "a run of an earlier session");
         rounds.keep(&failed());
         assert!(rounds.is_over());
         let unlimited = Rounds::begin(Plan::of(6));

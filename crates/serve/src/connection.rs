@@ -79,6 +79,18 @@ impl ConnectionHandler {
         let mut next = session.accept();
         while open || !answers.is_empty() {
             tokio::select! {
+                // The end of an exchange comes before the error of the next head.
+                biased;
+                _ = stopping.wait_for(|stopping| *stopping), if !stop_announced => {
+                    session.shut_down();
+                    patience.idle = patience.idle.min(FAREWELL);
+                    stop_announced = true;
+                }
+                Some(Exchanged { fate, multiplexed }) = answers.next() => {
+                    if fate == ConnectionFate::Close && !(multiplexed && resets.spend(Instant::now())) {
+                        return;
+                    }
+                }
                 incoming = &mut next, if open => match incoming {
                     Ok(Some(incoming)) => {
                         multiplexed_before = incoming.request.version() > Version::HTTP_11;
@@ -101,17 +113,7 @@ impl ConnectionHandler {
                         open = false;
                     }
                 },
-                Some(Exchanged { fate, multiplexed }) = answers.next() => {
-                    if fate == ConnectionFate::Close && !(multiplexed && resets.spend(Instant::now())) {
-                        return;
-                    }
-                }
                 () = quiet(patience, &connection.delivery), if answers.is_empty() => return,
-                _ = stopping.wait_for(|stopping| *stopping), if !stop_announced => {
-                    session.shut_down();
-                    patience.idle = patience.idle.min(FAREWELL);
-                    stop_announced = true;
-                }
             }
         }
     }

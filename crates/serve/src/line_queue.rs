@@ -75,8 +75,8 @@ impl LineQueue {
         self.queue().changed.notify_all();
     }
 
-    /// Adds the line that `line` makes of the number of lines that were lost before it.
-    pub(crate) fn push_stating(&self, line: impl FnOnce(u64) -> Option<String>) {
+    /// Adds the line that `line` makes of the number of lines that were lost before it, and that no line has stated.
+    pub fn push_stating(&self, line: impl FnOnce(u64) -> Option<String>) {
         let lost = mem::take(&mut self.queue().lock().lost);
         if let Some(line) = line(lost) {
             self.queue().lock().push(line, lost);

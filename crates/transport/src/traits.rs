@@ -46,7 +46,8 @@ pub trait Connection: Send + Sync {
     async fn exchange(&self, request: Request<Body>) -> Result<Response<Body>, Error>;
 
     /// Ends the connection in good order. Over QUIC this notifies the server; over TCP the kernel does so when the
-    /// connection is dropped. An exchange whose response has not arrived may fail; it does not delay the end.
+    /// connection is dropped. An exchange may fail whose response, or the body of it, has not
+    /// arrived in full; it does not delay the end.
     async fn close(&self) {}
 
     /// Returns the state of the connection now, as protocol and kernel know it.

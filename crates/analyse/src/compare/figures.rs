@@ -70,24 +70,18 @@ impl Figures {
             Conditions::Different => false,
             Conditions::Ignored => true,
         };
+        let mut in_turns = turns.is_some();
         let figure = |(index, metric): (usize, &'static Metric)| {
-            let sets = match &turns {
-                // Without a pair of values, for instance after failed runs, the values of both sides remain.
-                Some(turns) => {
-                    keep.paired(index, metric, turns).or_else(|| keep.unpaired(index, metric, pair))
-                }
-                None => keep.unpaired(index, metric, pair),
-            };
-            let (base, candidate, shift) = sets?;
+            let paired = turns.as_ref().and_then(|turns| keep.paired(index, metric, turns));
+            let is_paired = paired.is_some();
+            // Without a pair of values, for instance after failed runs, the values of both sides remain.
+            let (base, candidate, shift) = paired.or_else(|| keep.unpaired(index, metric, pair))?;
+            in_turns &= is_paired;
             let is_comparable = is_speed_comparable || !metric.is_speed();
             Some(Figure { index, metric, base, candidate, shift, is_comparable })
         };
-        Self {
-            in_turns: turns.is_some(),
-            left_out: (left_out(0), left_out(1)),
-            distances_differ,
-            all: METRICS.iter().enumerate().filter_map(figure).collect(),
-        }
+        let all = METRICS.iter().enumerate().filter_map(figure).collect();
+        Self { in_turns, left_out: (left_out(0), left_out(1)), distances_differ, all }
     }
 }
 

@@ -304,6 +304,7 @@ fn a_case_without_a_pair_of_goodputs_does_not_pass_beside_a_conclusive_one() {
     candidate.iter_mut().filter(is_lost).skip(1).for_each(fails);
     let comparison = Comparison::of(&base, &candidate, &Thresholds::default());
     assert_eq!((comparison.verdict(), comparison.goodputs().count()), (Verdict::Inconclusive, 2));
+    assert_eq!(comparison.cases.iter().map(|case| case.in_turns).collect::<Vec<_>>(), [true, false]);
     // The successful run of the candidate has no goodput either.
     candidate.iter_mut().filter(is_lost).for_each(|record| record.goodput_bytes_per_s = None);
     let comparison = Comparison::of(&base, &candidate, &Thresholds::default());

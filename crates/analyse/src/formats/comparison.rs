@@ -87,6 +87,9 @@ fn is_judged(comparison: &Comparison) -> bool {
 fn block(case: &ComparedCase) -> String {
     let order = if case.in_turns { "in turns" } else { "not in turns" };
     let mut text = format!("{} ({} runs, {} now, {order})\n", case.name, case.runs.0, case.runs.1);
+    if case.lacks_goodput {
+        text += "  NO GOODPUT  the goodput of the base has no counterpart\n";
+    }
     if let Some(failures) = failures(case) {
         let _ = writeln!(text, "  FAILED  {failures}");
     }

@@ -133,11 +133,15 @@ pub(super) fn outcome(comparison: &Comparison, worse: usize) -> Outcome {
             '✓',
             format!("No figure is worse, and a slowdown by the threshold {}.", seen(comparison)),
         ),
-        Verdict::Inconclusive => (
-            "unclear",
-            '?',
-            "No figure is worse, but a slowdown by the threshold could have been missed.".into(),
-        ),
+        Verdict::Inconclusive => {
+            let lacking = match comparison.lacking_goodputs() {
+                0 => String::new(),
+                1 => " 1 goodput of the base has no counterpart.".to_owned(),
+                more => format!(" {more} goodputs of the base have no counterpart."),
+            };
+            let missed = "No figure is worse, but a slowdown by the threshold could have been missed.";
+            ("unclear", '?', format!("{missed}{lacking}"))
+        }
         Verdict::IntegrityFailed => ("integrity", '≠', "The candidate delivered wrong bytes.".into()),
         Verdict::RunFailed => {
             let is_new = comparison.cases.iter().any(|case| !case.new_failures.is_empty());

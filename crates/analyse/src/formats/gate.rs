@@ -8,7 +8,7 @@ use super::{FormatError, distinct, junit};
 use crate::{Finding, FindingKind, Gate, Verdict};
 
 /// The remark on a gate that checked nothing.
-const NOTHING: &str = "no ceiling bounds an end of these records, and no peak has an earlier one";
+const NOTHING: &str = "no bound applies to a successful run of these records, and no peak has an earlier one";
 
 /// Returns the outcome of a gate as text: one line per finding, remarks on the records as a whole, then the counts.
 pub fn gate_text(gate: &Gate) -> String {

@@ -59,9 +59,8 @@ fn largest(judgement: &Judgement) -> Case {
 
 fn describe(case: &Case, judgement: &Judgement, sites: &[CallSite]) -> String {
     let mut text = format!(
-        "{} {}: allocated after the first quarter, and in use at the end:\n",
-        case.key(),
-        judgement.series.end
+        "{} {}: allocated after the first quarter of {}, and in use at the end:\n",
+        judgement.series.key, judgement.series.end, case.body
     );
     if sites.is_empty() {
         text += "  nothing in the heap of Rust code (C code is not traced)\n";

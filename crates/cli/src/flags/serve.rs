@@ -124,9 +124,9 @@ pub(crate) struct ServeArgs {
     /// Largest chunk of a generated body
     #[arg(long, value_name = "SIZE", value_parser = chunk, help_heading = "Guards")]
     max_chunk: Option<ChunkSize>,
-    /// Smallest chunk of a generated body
-    #[arg(long, value_name = "SIZE", default_value = "1KiB", value_parser = chunk, help_heading = "Guards")]
-    min_chunk: ChunkSize,
+    /// Smallest chunk of a generated body [default: 1KiB, or --max-chunk if that is less]
+    #[arg(long, value_name = "SIZE", value_parser = chunk, help_heading = "Guards")]
+    min_chunk: Option<ChunkSize>,
     /// Largest generated body [default: unlimited]
     #[arg(long, value_name = "SIZE", help_heading = "Guards")]
     max_size: Option<ByteSize>,
@@ -226,8 +226,8 @@ impl ServeArgs {
         (options.max_body, options.max_size) = (self.max_body, self.max_size);
         (options.quota.max_stored, options.quota.min_free) = (self.max_stored, self.min_free);
         options.partial_ttl = self.partial_ttl;
-        (options.min_chunk, options.max_chunk) =
-            (self.min_chunk, self.max_chunk.unwrap_or(options.max_chunk));
+        options.max_chunk = self.max_chunk.unwrap_or(options.max_chunk);
+        options.min_chunk = self.min_chunk.unwrap_or(options.min_chunk.min(options.max_chunk));
         options.max_connections = self.max_connections.unwrap_or(options.max_connections);
         options.max_connections_per_address = self.max_connections_per_address;
         options.max_requests = self.max_requests.unwrap_or(options.max_requests);

@@ -168,12 +168,16 @@ impl Record {
         network.or_else(|| processor.filter(|(_, share)| *share >= IN_TURNS).and_then(on))
     }
 
-    /// Returns whether both ends were bound to the same core. Such ends work in turns whatever the windows are.
+    /// Returns whether both ends have one thread, bound to the same core. Such ends work in turns whatever the windows are.
     fn is_on_one_core(&self) -> bool {
+        let has_threads = |end| {
+            let threads = self.end(end).and_then(|end| end.worker_threads.as_ref());
+            threads.is_some_and(|threads| threads.len() > 1)
+        };
         let core = |end: &Option<CoreConditions>| end.as_ref().map(|conditions| conditions.core);
         let cores = self.conditions.as_ref().map(|at| (core(&at.sender_core), core(&at.receiver_core)));
-        self.peer_host.is_none()
-            && cores.is_some_and(|(sender, receiver)| sender.is_some() && sender == receiver)
+        let is_shared = cores.is_some_and(|(sender, receiver)| sender.is_some() && sender == receiver);
+        is_shared && self.peer_host.is_none() && !End::ALL.into_iter().any(has_threads)
     }
 
     fn application(&self, end: End, share: f64) -> LimitedBy {

@@ -140,7 +140,7 @@ fn ends_that_work_at_the_same_time_are_not_held_back_by_a_window() {
 /// for two thirds of the time.
 #[test]
 fn ends_on_one_core_are_held_back_by_it_and_by_no_window() {
-    let on = |cores: [u64; 2], peer_host: bool| {
+    let on = |cores: [u64; 2], edit: fn(&mut Record)| {
         cause("h2", |record| {
             sender(record).send_waits = Some(SendWaits { credit: 1000, socket: 0 });
             sender(record).transport = Some(TransportStats::Tcp(tcp()));
@@ -149,12 +149,17 @@ fn ends_on_one_core_are_held_back_by_it_and_by_no_window() {
             let [sender_core, receiver_core] =
                 cores.map(|core| Some(CoreConditions { core, ..CoreConditions::default() }));
             record.conditions = Some(Conditions { sender_core, receiver_core, ..Conditions::default() });
-            record.peer_host = peer_host.then(|| record.host.clone());
+            edit(record);
         })
     };
-    assert_eq!(on([1, 1], false), Some(Cause::ReceiverCpu));
-    assert_eq!(on([0, 1], false), Some(Cause::StreamWindow));
-    assert_eq!(on([1, 1], true), Some(Cause::StreamWindow), "the hosts count their cores for themselves");
+    assert_eq!(on([1, 1], |_| ()), Some(Cause::ReceiverCpu));
+    assert_eq!(on([0, 1], |_| ()), Some(Cause::StreamWindow));
+    let two_hosts = |record: &mut Record| record.peer_host = Some(record.host.clone());
+    assert_eq!(on([1, 1], two_hosts), Some(Cause::StreamWindow), "each host counts its own cores");
+    let threads = |record: &mut Record| {
+        sender(record).worker_threads = Some(vec![crate::ThreadRecord::default(); 2]);
+    };
+    assert_eq!(on([1, 1], threads), Some(Cause::StreamWindow), "the cores of the first threads");
 }
 
 #[test]

@@ -9,29 +9,42 @@ use crate::Row;
 /// The values of flags, by their names.
 type Flags = BTreeMap<String, String>;
 
-/// The factor by which the bodies of a repetition are larger, if the bodies were those that `prove` has by default.
+/// The factor by which the bodies of a repetition are larger, unless the default sizes of `prove` are.
 const LARGER: u64 = 4;
+
+/// The largest body of `prove` by default, without an emulated network.
+const DEFAULT_LARGEST: ByteSize = ByteSize(4 << 30);
+
+/// The fewest sizes of body that show how peak RSS follows the size.
+const FEWEST_SIZES: usize = 3;
 
 /// Returns the command that proves that the memory of rows is constant; `None` if a peer or another program took part.
 pub(super) fn proof(rows: &[&Row<'_>]) -> Option<String> {
     command(rows, flags(rows, limit_flags))
 }
 
-/// Returns the command that repeats the proof of these rows with twice their rounds.
+/// Returns the command that repeats the proof of these rows with twice their rounds, and with the sizes of `prove` if
+/// the user gave too few for peak RSS.
 pub(super) fn with_more_rounds(rows: &[&Row<'_>]) -> Option<String> {
     let last = rows.iter().flat_map(|row| &row.records).map(|record| record.round).max()?;
     let mut flags = flags_of_proof(rows);
-    flags.extend(given(rows, "size", || sizes(rows, 1)));
+    let sizes: BTreeSet<ByteSize> = rows.iter().map(|row| row.case.body).collect();
+    if sizes.len() >= FEWEST_SIZES {
+        flags.extend(given(rows, "size", || joined(sizes.into_iter())));
+    }
     flags.insert("rounds".into(), last.saturating_add(1).saturating_mul(2).to_string());
     command(rows, flags)
 }
 
-/// Returns the command that repeats the proof of these rows with larger bodies. Without sizes of their own, these are
-/// the bodies that `prove` has by default.
+/// Returns the command that repeats the proof of these rows with larger bodies: those that `prove` has by default, if
+/// the user gave smaller ones.
 pub(super) fn with_larger_bodies(rows: &[&Row<'_>]) -> Option<String> {
     let mut flags = flags_of_proof(rows);
-    if !is_given(rows, "size") {
-        flags.insert("size".into(), sizes(rows, LARGER));
+    let largest = rows.iter().map(|row| row.case.body).max()?;
+    let is_default_larger = is_given(rows, "size") && largest < DEFAULT_LARGEST;
+    if !is_default_larger || flags.contains_key("network") {
+        let larger = rows.iter().map(|row| ByteSize(row.case.body.0.saturating_mul(LARGER)));
+        flags.insert("size".into(), joined(larger));
     }
     command(rows, flags)
 }
@@ -61,6 +74,10 @@ fn flags_of_proof(rows: &[&Row<'_>]) -> Flags {
         let of_setting = setting_flag(axis).map(|(flag, value)| vec![(flag.to_owned(), value.to_owned())]);
         of_setting.unwrap_or_else(|| limit_flags(axis))
     });
+    // Only the rows of the slow reader have its rate.
+    let settings = rows.iter().flat_map(|row| &row.key.case.axes).filter_map(setting_flag);
+    let rate = settings.filter(|(flag, _)| *flag == "reader-rate").last();
+    flags.extend(rate.map(|(flag, value)| (flag.to_owned(), value.to_owned())));
     flags.extend(given(rows, "direction", || joined(rows.iter().map(|row| row.case.direction))));
     flags.extend(given(rows, "chunk-size", || joined(rows.iter().map(|row| row.key.case.chunk))));
     flags
@@ -79,11 +96,6 @@ fn is_given(rows: &[&Row<'_>], flag: &str) -> bool {
     };
     let commands = rows.iter().flat_map(|row| &row.records).filter_map(|record| record.command.as_deref());
     commands.flat_map(str::split_whitespace).any(names)
-}
-
-/// Returns the sizes of the bodies, each multiplied by a factor.
-fn sizes(rows: &[&Row<'_>], factor: u64) -> String {
-    joined(rows.iter().map(|row| ByteSize(row.case.body.0.saturating_mul(factor))))
 }
 
 /// Returns distinct values in their order, separated by commas.

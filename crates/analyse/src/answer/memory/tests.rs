@@ -92,6 +92,18 @@ fn a_proof_with_too_few_samples_asks_for_larger_bodies_with_the_axes_of_the_user
     assert!(text.ends_with(expected), "{text}");
     let text = answer(&small_proof("longhaul prove --protocol h2", |_| ()));
     assert!(text.ends_with("larger bodies: longhaul prove --protocol h2 --size 64MiB,256MiB,1GiB"), "{text}");
+    let long = small_proof(axes, |record| record.case.body = ByteSize(record.case.body.0 << 8));
+    assert!(
+        answer(&long).contains(" --size 16GiB,64GiB,256GiB"),
+        "larger than the defaults: {}",
+        answer(&long)
+    );
+    let slow = small_proof(axes, |record| {
+        // The fast reader of a proof has no rate.
+        let is_slow = record.case.body.0 > 16 << 20;
+        record.case.reader_rate = is_slow.then(|| "50MiB".parse().unwrap());
+    });
+    assert!(answer(&slow).contains(" --reader-rate 50MiB"), "{}", answer(&slow));
     let of_peer = answer(&small_proof(axes, |record| record.peer = Some("https://a/".into())));
     assert!(of_peer.ends_with("; not proven: the proof is inconclusive"), "{of_peer}");
 }
@@ -114,6 +126,10 @@ fn a_repetition_with_more_rounds_keeps_the_axes_of_the_user() {
         repeated("longhaul prove"),
         "longhaul prove --protocol h2 --network rtt=40ms --rounds 2 --sink discard"
     );
+    let one_size = &small_proof("longhaul prove --size 16MiB", |_| ())[..1];
+    let analysis = Analysis::of(one_size);
+    let command = command::with_more_rounds(&analysis.rows.iter().collect::<Vec<_>>()).unwrap();
+    assert_eq!(command, "longhaul prove --protocol h2 --rounds 2", "one size shows no slope of peak RSS");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde::Serialize;
 use stats::Slope;
 
 use super::super::proof;
-use crate::{Constancy, Fit, Judgement, Proof};
+use crate::{Fit, Judgement, Proof};
 
 /// A proof of constant memory.
 #[derive(Serialize)]
@@ -30,7 +30,7 @@ struct ProofEnd {
     is_stalled: bool,
     /// True if a control behaves as its case demands; always true for other ends.
     is_as_expected: bool,
-    word: Constancy,
+    word: String,
     /// The verdict with its figures, in words.
     text: String,
     reason: Option<String>,
@@ -77,7 +77,7 @@ impl ProofEnd {
             is_control,
             is_stalled: series.is_stalled(),
             is_as_expected: !is_control || judgement.is_as_expected(),
-            word: judgement.constancy,
+            word: judgement.word(),
             text: proof::statement(judgement, "; "),
             reason: judgement.reason.clone(),
             slope: deciding.map(|(slope, _)| in_kib(slope)),
