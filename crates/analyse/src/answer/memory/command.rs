@@ -75,8 +75,8 @@ fn flags_of_proof(rows: &[&Row<'_>]) -> Flags {
         of_setting.unwrap_or_else(|| limit_flags(axis))
     });
     // Only the rows of the slow reader have its rate.
-    let settings = rows.iter().flat_map(|row| &row.key.case.axes).filter_map(setting_flag);
-    let rate = settings.filter(|(flag, _)| *flag == "reader-rate").last();
+    let mut settings = rows.iter().flat_map(|row| &row.key.case.axes).filter_map(setting_flag);
+    let rate = settings.rfind(|(flag, _)| *flag == "reader-rate");
     flags.extend(rate.map(|(flag, value)| (flag.to_owned(), value.to_owned())));
     flags.extend(given(rows, "direction", || joined(rows.iter().map(|row| row.case.direction))));
     flags.extend(given(rows, "chunk-size", || joined(rows.iter().map(|row| row.key.case.chunk))));
