@@ -35,7 +35,7 @@ pub(super) struct Run {
     pub(super) started_at: Box<str>,
     pub(super) is_ok: bool,
     pub(super) failure: Option<FaultKind>,
-    /// Whether the cores of the two ends were far apart; `None` if their distance is unknown.
+    /// True if the cores of the two ends were far apart; `None` if their distance is unknown.
     pub(super) is_far: Option<bool>,
     /// False if the run is known to have been disturbed.
     pub(super) is_undisturbed: bool,

@@ -116,7 +116,9 @@ impl SessionArgs {
         }
         let limit = self.max_time.or(self.precision.map(|_| Plan::LONGEST)).map(rounded);
         if let Some(precision) = self.precision {
-            parts += &format!(", and more until intervals are within {} %", 100.0 * precision);
+            // Percentages are decimal, and shares are not: 0.07 * 100.0 is more than 7.
+            let percent = (1e4 * precision).round() / 100.0;
+            parts += &format!(", and more until intervals are within {percent} %");
         }
         if let Some(limit) = limit {
             parts += &format!(", but no run after {limit}");

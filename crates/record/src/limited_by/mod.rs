@@ -111,9 +111,9 @@ const PROCESSOR: f64 = 0.8;
 /// The least sum of the shares of the time in which the two ends need their processors, if the processors limit
 /// goodput.
 ///
-/// Ends on two cores that a full window holds back work in turns, and their sum is at most 1. Under load that left the ends half of
-/// the time of two cores, HTTP/1.1, HTTP/2 and HTTP/3 had sums of 1.0 to 1.1 with windows of 16 to 64 KiB. With the
-/// default windows, the sums were 1.2 to 1.4.
+/// Ends on two cores that a full window holds back work in turns, and their sum is at most 1. Under load that left the
+/// ends half of the time of two cores, HTTP/1.1, HTTP/2 and HTTP/3 had sums of 1.0 to 1.1 with windows of 16 to 64 KiB.
+/// With the default windows, the sums were 1.2 to 1.4.
 const TOGETHER: f64 = 1.18;
 
 /// The least share of the time in which the busier end needs its processor, if the counters of the network name no
